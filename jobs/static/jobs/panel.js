@@ -81,6 +81,17 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   };
 });
 
+// --- Long sections come open, and a narrow window folds them until the operator asks for one. ---
+
+const NARROW = matchMedia("screen and (max-width: 767px)"); // as in admin.css
+
+function fold(part) {
+  for (const box of part.querySelectorAll("details.jobs-fold")) box.open = !NARROW.matches;
+}
+
+NARROW.addEventListener("change", () => fold(document));
+fold(document);
+
 // The site leads elsewhere, as to the page to sign in: not while something typed would be lost.
 document.addEventListener("htmx:beforeOnLoad", (event) => {
   const live = event.target.closest?.("[data-live]");
@@ -98,6 +109,7 @@ document.addEventListener("htmx:afterSwap", () => {
   document.querySelectorAll("[data-live]").forEach(markChanges);
   const live = kept && document.getElementById(kept.live);
   if (!live) return;
+  fold(live);
   for (const box of live.querySelectorAll("details")) {
     if (kept.open.includes(nameOf(box))) box.open = true;
     if (kept.shut.includes(nameOf(box))) box.open = false;

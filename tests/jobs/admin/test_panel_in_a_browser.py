@@ -276,3 +276,75 @@ def test_on_a_narrow_screen_what_a_cell_says_stands_beside_its_label(
         left = cell.evaluate("cell => cell.getBoundingClientRect().left")
         words = cell.locator("span").evaluate("words => words.getBoundingClientRect().left")
         assert words > left + 100
+
+
+LONG = ("jobs-clusters", "jobs-functions", "jobs-acts")  # sections of Operations
+
+
+def test_operations_folds_its_long_sections_on_a_narrow_screen_and_leaves_open_what_was_opened(
+    browser, live_server, cookie
+) -> None:
+    for number in range(12):
+        rows.make_function(f"function-{number}", triggers=[], on_failure=None)
+    rows.make_cluster(pulse=PULSE)
+    view = {"viewport": {"width": 390, "height": 900}}
+    with chromium.opened(browser, live_server.url, cookie, **view) as looked:
+        page = looked.page
+        all_of_operations(page)
+        long = "document.documentElement.scrollHeight"
+        assert page.evaluate(long) < 4_000
+        for section in LONG:
+            expect(page.locator(f"#{section}-fold")).not_to_have_attribute("open", "")
+        expect(page.get_by_role("table").filter(visible=True)).to_have_count(0)
+
+        page.locator("#jobs-functions-fold > summary").click()
+        expect(page.get_by_role("link", name="function-7")).to_be_visible()
+        page.evaluate(REFRESHED)
+        expect(page.get_by_role("link", name="function-7")).to_be_visible()
+        expect(page.locator("#jobs-acts-fold")).not_to_have_attribute("open", "")
+        assert looked.problems("operations-opened") == []
+
+
+def test_operations_is_whole_on_a_wide_screen_on_paper_and_without_scripts(
+    browser, live_server, cookie
+) -> None:
+    rows.make_function()
+    rows.make_cluster(pulse=PULSE)
+    wide, narrow = ({"viewport": {"width": width, "height": 900}} for width in (1280, 390))
+    with chromium.opened(browser, live_server.url, cookie, **wide) as looked:
+        all_of_operations(looked.page)
+        assert are_shown(looked.page) == [True] * 3
+        for section in LONG:
+            looked.page.locator(f"#{section}-fold > summary").click()
+        assert are_shown(looked.page) == [False] * 3
+        looked.page.emulate_media(media="print")
+        assert are_shown(looked.page) == [True] * 3
+    with chromium.opened(
+        browser, live_server.url, cookie, java_script_enabled=False, **narrow
+    ) as looked:
+        looked.page.goto(reverse("admin:index"))
+        expect(looked.page.get_by_role("link", name="studio-1")).to_be_visible()
+        looked.page.get_by_role("link", name="Functions and the last acts").click()
+        expect(looked.page.get_by_role("link", name=rows.FN)).to_be_visible()
+        expect(looked.page.get_by_role("link", name="Audit log").last).to_be_visible()
+
+
+# Two parts of the page move by themselves: ask for both anew, and wait until they are there.
+REFRESHED = """
+() => new Promise((done) => {
+  let left = document.querySelectorAll("[data-live]").length;
+  document.addEventListener("htmx:afterSettle", () => { if (!--left) done(); });
+  for (const part of document.querySelectorAll("[data-live]")) htmx.trigger(part, "refresh");
+})
+"""
+
+
+def all_of_operations(page) -> None:
+    page.goto(reverse("admin:index"))
+    page.locator("#jobs-functions-fold").wait_for(state="attached")
+
+
+def are_shown(page) -> list[bool]:
+    """Whether what each section holds can be seen."""
+    held = "part => part.querySelector('summary').nextElementSibling.checkVisibility()"
+    return [page.locator(f"#{section}-fold").evaluate(held) for section in LONG]
