@@ -25,7 +25,7 @@ from jobs.execution.context import Context
 from jobs.execution.observer import NullObserver, WorkerObserver
 from jobs.execution.own_context import in_own_context
 from jobs.execution.process_checks import is_sound
-from jobs.execution.requeue import requeue
+from jobs.execution.requeue import requeue, take_a_clean_connection
 from jobs.execution.returns import with_place
 from jobs.execution.settlement import Settlement
 from jobs.execution.steps import Steps
@@ -56,7 +56,8 @@ def execute(claim: Claim, observer: WorkerObserver | None = None) -> Claim | Non
        with constraints checked after each step, so that the breaking one fails.
     4. If the lease was lost, nothing since the last commit happened; another worker goes on.
     5. Any other end settles nothing: the run is requeued and counted (requeue). No author's
-       exception leaves this function.
+       exception leaves this function. The next execution takes a new connection: this worker's may
+       have prepared the same old plan as the last one's.
     6. If the engine's code failed, no database was reached for a lease's time, or a process check
        fails, code may have damaged this process: it must execute no other run
        (`observer.is_spoilt`).
@@ -87,6 +88,8 @@ def _execute(claim: Claim, observer: WorkerObserver) -> Claim | None:
 
 
 def _advance_or_check_step_by_step(claim: Claim, observer: WorkerObserver) -> Claim | None:
+    if claim.requeue_count:
+        take_a_clean_connection()
     _mark_begun(claim)
     try:
         return _advance(claim, UnitOfWork(claim), observer)

@@ -52,7 +52,7 @@ def requeue(claim: Claim, stop: Interrupted) -> bool:
     was_away = False
     for report in (stop, _shortened(stop), None):
         while True:
-            _take_a_clean_connection()
+            take_a_clean_connection()
             try:
                 _requeue(claim, report, was_away=was_away)
                 return True
@@ -72,7 +72,7 @@ def _shortened(stop: Interrupted) -> Interrupted:
     return Interrupted(Unreported(f"{class_path(stop.error)}; {Unreported.__doc__}"), is_own=True)
 
 
-def _take_a_clean_connection() -> None:
+def take_a_clean_connection() -> None:
     here = connections[DEFAULT_DB_ALIAS]
     if not here.in_atomic_block or connection_state.is_bad(here):
         connection_state.drop(here)

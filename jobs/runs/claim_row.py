@@ -17,6 +17,7 @@ class ClaimRow(NamedTuple):
     lost_count: int
     invoked_by_id: uuid.UUID | None
     function_errors: int
+    requeue_count: int
     event_id: uuid.UUID
     has_memory: bool
     event_name: str

@@ -46,6 +46,7 @@ class Claim:
     function_errors: int
     clock: Clock
     worker: str = ""
+    requeue_count: int = 0
 
     @property
     def event(self) -> dict[str, Any]:
@@ -97,6 +98,7 @@ def claim_of(row: ClaimRow, lease: dict[str, Any]) -> Claim:
         lost_count=row.lost_count,
         invoked_by=row.invoked_by_id,
         function_errors=row.function_errors,
+        requeue_count=row.requeue_count,
         clock=Clock(row.claimed_at),
         worker=lease["worker"],
     )

@@ -7,8 +7,10 @@ use what one prepared in a session.
 1. A trip outside a transaction assumes its statements prepared. If one is missing, nothing was
    done: the trip is repeated and prepares.
 2. Inside a transaction a missing statement would end it. So one is used only if this connection
-   knows it in the session, whose backend number BEGIN reads. Else it is prepared, or, without a
-   number, sent unprepared.
+   knows it in the session, whose mark BEGIN reads. Else it is prepared, or, without a mark, sent
+   unprepared. The mark is a setting: the server may give another session an old one's number, and
+   DISCARD ALL, which forgets the statements, forgets the mark. After a change (plan_changes)
+   nothing is known. Nothing is prepared until the transaction's end: it may be rolled back.
 3. A pool may reset its sessions (`server_reset_query_always`). The engine trusts them once a trip
    of (1) found its statements, and stops trying after MAX_MISSES.
 4. A connection sends a statement unprepared the first time: a site's connections are often short.
@@ -31,7 +33,7 @@ from psycopg import capabilities, errors
 from psycopg.pq import DiagnosticField, ExecStatus, PipelineStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
-from jobs.platform.postgres import pipeline_switch, transaction_count
+from jobs.platform.postgres import pipeline_switch, plan_changes, transaction_count
 from jobs.platform.postgres.pipeline import (
     ATTRIBUTE,
     NOTHING,
@@ -43,7 +45,11 @@ from jobs.platform.postgres.pipeline import (
 )
 from jobs.platform.postgres.psycopg_internals import Key
 
-WHICH_SESSION = "pg_backend_pid()"
+MARK = "jobs.session"
+WHICH_SESSION = (
+    f"COALESCE(NULLIF(current_setting('{MARK}', true), ''),"
+    f" set_config('{MARK}', gen_random_uuid()::text, false))"
+)
 NOT_PREPARED = (b"26000", b"0A000")  # not prepared here, or before a migration
 MAX_MISSES = 200  # in a row
 MAX_SESSIONS = 500
@@ -77,15 +83,16 @@ class PooledPipelineConnection(PipelineConnection):
     def __init__(self, raw: psycopg.Connection[Any]) -> None:
         super().__init__(raw)
         transaction_count.count(raw)
+        plan_changes.watch(raw)
         self.settings = settings_of(raw)
         self._settings_are_set = False
-        self._transaction = 0  # the one they are set in, by number (transaction_count)
+        self._transaction = (0, 0)  # the one they are set in, by its numbers (transaction_count)
         self._sessions_are_trusted = False  # (3)
         self._misses = 0 if capabilities.has_send_close_prepared() else MAX_MISSES
         # Names of statements:
         self._ever_sent: set[bytes] = set()  # (4)
         self._ever_prepared: set[bytes] = set()  # in whatever session (1)
-        self._by_session: dict[int, set[bytes]] = {}  # prepared in it, by its backend's number (2)
+        self._by_session: dict[bytes | None, set[bytes]] = {}  # prepared in it, by its mark (2)
         self._in_this_session: set[bytes] | None = None  # None: the session is not known
         # This trip's:
         self._asks_session: Statement | None = None  # which answers with the session
@@ -107,7 +114,7 @@ class PooledPipelineConnection(PipelineConnection):
         ahead: list[Statement] = [(_select(values), NOTHING)] if values else []
         self._asks_session = ahead[0] if asks_session else None
         rows = super().execute_pipeline([*ahead, *statements], commits=commits)
-        self._transaction = transaction_count.begun(self._raw)
+        self._transaction = transaction_count.numbers(self._raw)
         return rows[len(ahead) :]
 
     def execute_nowait(self, text: str, values: Mapping[str, Any]) -> Rows:
@@ -154,9 +161,12 @@ class PooledPipelineConnection(PipelineConnection):
 
     def _notice_another_transaction(self) -> None:
         """One that psycopg began leads to an unknown session."""
-        number = transaction_count.begun(self._raw)
-        if number != self._transaction:
-            self._transaction, self._settings_are_set = number, False
+        if plan_changes.take(self._raw):
+            self._by_session.clear()
+            self._in_this_session = None
+        numbers = transaction_count.numbers(self._raw)
+        if numbers != self._transaction:
+            self._transaction, self._settings_are_set = numbers, False
             self._in_this_session = None
 
     @property
@@ -164,10 +174,10 @@ class PooledPipelineConnection(PipelineConnection):
         return bool(self._pg.transaction_status == TransactionStatus.IDLE)
 
     def _enter_session(self, answer: PGresult) -> None:
-        backend = int(answer.get_value(0, 0) or 0)
+        mark = answer.get_value(0, 0)
         if len(self._by_session) > MAX_SESSIONS:
             self._by_session.clear()
-        self._in_this_session = self._by_session.setdefault(backend, set())
+        self._in_this_session = self._by_session.setdefault(mark, set())
 
     # --- a trip -----------------------------------------------------------------------------------
 

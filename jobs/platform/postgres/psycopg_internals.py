@@ -8,6 +8,7 @@ that it needs (`probe`, pipeline_switch).
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -20,7 +21,7 @@ from jobs.lib.version_range import VersionRange
 # pipeline_switch warns of another one.
 TESTED = VersionRange("psycopg", lambda: psycopg.__version__, (3, 3), (3, 4))
 Key = tuple[bytes, tuple[int, ...]]  # text, types of values
-PROBE = b"jobs_probe"
+PROBE = "jobs_probe"
 PROBE_SQL = b"SELECT $1::int8"
 
 
@@ -78,12 +79,13 @@ def _memory_of(raw: Any) -> Any:
 
 def probe(raw: psycopg.Connection[Any], *, is_pooled: bool) -> str:
     """What is not as expected, in a sentence, or empty. No transaction may be open."""
+    name = f"{PROBE}_{uuid.uuid4().hex}".encode()  # a process may die of its probe, and leave it
     try:
         _memory_of(raw)
         if is_pooled:
-            _prepare_and_have_psycopg_ask(raw)
+            _prepare_and_have_psycopg_ask(raw, name)
         else:
-            _prepare_roll_back_and_ask(raw)
+            _prepare_roll_back_and_ask(raw, name)
     except psycopg.OperationalError:
         raise  # the connection is lost: nothing is known
     except Exception as error:
@@ -92,39 +94,39 @@ def probe(raw: psycopg.Connection[Any], *, is_pooled: bool) -> str:
     return ""
 
 
-def _prepare_roll_back_and_ask(raw: psycopg.Connection[Any]) -> None:
+def _prepare_roll_back_and_ask(raw: psycopg.Connection[Any], name: bytes) -> None:
     """Ours must outlive a rollback of psycopg's statement."""
     threshold = raw.prepare_threshold
     deallocate_by_name(raw)
     try:
         raw.prepare_threshold = 0
         raw.pgconn.exec_(b"BEGIN")
-        _prepare(raw)
+        _prepare(raw, name)
         psycopg.Cursor(raw).execute("SELECT 1")
         raw.rollback()
-        if _asked(raw) != [(1,)]:
+        if _asked(raw, name) != [(1,)]:
             raise Unfit("reads values in another way than the tested versions")
     finally:
         raw.rollback()
         raw.prepare_threshold = threshold
-        raw.pgconn.exec_(b"DEALLOCATE " + PROBE)
+        raw.pgconn.exec_(b"DEALLOCATE " + name)
 
 
-def _prepare_and_have_psycopg_ask(raw: psycopg.Connection[Any]) -> None:
+def _prepare_and_have_psycopg_ask(raw: psycopg.Connection[Any], name: bytes) -> None:
     """The name is gone before the session serves the next client."""
     asked: list[bytes] = []
 
     def prepared(key: Key) -> bytes:
         asked.append(key[0])
-        raw.pgconn.prepare(PROBE, *key)
-        return PROBE
+        raw.pgconn.prepare(name, *key)
+        return name
 
     memory = _memory_of(raw)
     try:
         name_prepared(raw, prepared)
         raw.pgconn.exec_(b"BEGIN")
         rows = psycopg.Cursor(raw).execute("SELECT %s", [1]).fetchall()
-        raw.pgconn.exec_(b"DEALLOCATE " + PROBE)
+        raw.pgconn.exec_(b"DEALLOCATE " + name)
         if rows != [(1,)] or asked != [b"SELECT $1"]:
             raise Unfit("executes prepared statements in another way than the tested versions")
     finally:
@@ -132,15 +134,15 @@ def _prepare_and_have_psycopg_ask(raw: psycopg.Connection[Any]) -> None:
         raw.rollback()
 
 
-def _prepare(raw: psycopg.Connection[Any]) -> None:
-    if raw.pgconn.prepare(PROBE, PROBE_SQL).status != ExecStatus.COMMAND_OK:
+def _prepare(raw: psycopg.Connection[Any], name: bytes) -> None:
+    if raw.pgconn.prepare(name, PROBE_SQL).status != ExecStatus.COMMAND_OK:
         raise Unfit("prepares in another way than the tested versions")
 
 
-def _asked(raw: psycopg.Connection[Any]) -> list[tuple[Any, ...]]:
+def _asked(raw: psycopg.Connection[Any], name: bytes) -> list[tuple[Any, ...]]:
     adapter = Transformer(raw)
     dumped: Any = adapter.dump_sequence([1], [PyFormat.TEXT])
-    result = raw.pgconn.exec_prepared(PROBE, dumped, adapter.formats)
+    result = raw.pgconn.exec_prepared(name, dumped, adapter.formats)
     if result.status != ExecStatus.TUPLES_OK:
         raise Unfit("has the server forget statements that the engine has prepared")
     adapter.set_pgresult(result)

@@ -9,7 +9,7 @@ psycopg prepares those that repeat.
    statements: each length would be a plan, and the server takes at most 65,535 values.
 2. Only connections that call a run's steps. Behind a pool in transaction mode: pooled_steps.
 3. A migration that changes what a prepared statement returns costs the connection and no attempt
-   (connection_state.is_databases_fault).
+   (connection_state.is_databases_fault), nor does the next worker's connection (executor, 5).
 """
 
 from __future__ import annotations

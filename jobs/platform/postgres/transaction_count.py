@@ -2,18 +2,23 @@
 
 psycopg silently begins the next one. So each cursor looks, before and after it sends, whether one
 is open. A cursor that is not the connection's own (say Django's for `iterator()`) is not seen, but
-the end of the transaction before it is.
+the end of the transaction before it is. Nor is what `raw.transaction()` begins: behind a pool the
+ends by `commit` and `rollback` are counted, too.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import psycopg
 from psycopg.pq import TransactionStatus
 
+from jobs.platform.postgres import plan_changes
+
 BEGUN = "jobs_transactions_begun"
+ENDED = "jobs_transactions_ended"
 IDLE = TransactionStatus.IDLE
 
 
@@ -40,6 +45,7 @@ class Counting(psycopg.Cursor[Any]):
         add_if_begins(self.connection)
         super().execute(query, *given, **options)
         add_if_begins(self.connection)
+        plan_changes.notice(self)
         return self
 
     def executemany(self, *given: Any, **options: Any) -> None:
@@ -57,8 +63,25 @@ class Counting(psycopg.Cursor[Any]):
 
 
 def count(raw: psycopg.Connection[Any]) -> None:
+    """What it begins and ends."""
     factory: Any = raw.cursor_factory
     raw.cursor_factory = _counting(factory)
+    own: Any = raw
+    for name in ("commit", "rollback"):
+        setattr(own, name, _counted(own, getattr(own, name)))
+
+
+def numbers(raw: psycopg.Connection[Any]) -> tuple[int, int]:
+    """Of the transactions begun, and of those ended."""
+    return begun(raw), vars(raw).get(ENDED, 0)
+
+
+def _counted(raw: psycopg.Connection[Any], end: Callable[[], None]) -> Callable[[], None]:
+    def counted() -> None:
+        vars(raw)[ENDED] = vars(raw).get(ENDED, 0) + 1
+        end()
+
+    return counted
 
 
 @cache

@@ -86,6 +86,15 @@ def test_the_probe_leaves_the_connection_as_it_was():
     assert prepared() == set()
 
 
+@pytest.mark.parametrize("is_pooled", [False, True])
+def test_what_a_probe_that_was_broken_off_has_left_is_in_no_probes_way(is_pooled):
+    """A process died of it; behind a pool the next one may meet its session."""
+    connection.ensure_connection()
+    raw = connection.connection
+    raw.pgconn.prepare(psycopg_internals.PROBE.encode(), b"SELECT 'another'")
+    assert psycopg_internals.probe(raw, is_pooled=is_pooled) == ""
+
+
 @pytest.mark.needs_session("nothing is prepared behind a pool")
 def test_what_the_engine_has_prepared_outlives_a_rollback_and_what_psycopg_has_does_not():
     statements.execute(ASKED, {"number": 1})

@@ -168,3 +168,93 @@ def test_texts_that_never_come_again_are_not_counted_for_ever(jazz, monkeypatch)
         assert names.name((f"SELECT {number}".encode(), ())) is None
     assert len(names._counts) == 3
     assert name_of((b"SELECT 1", ())) != name_of((b"SELECT 1", (23,)))
+
+
+# --- what may change under a connection -----------------------------------------------------------
+
+
+def play_once(runs: int = 1) -> None:
+    """Each body is called once, and no execution is interrupted."""
+    for _ in range(runs):
+        calls.clear()
+        run = ran(noted)
+        assert (run.status, run.output) == ("completed", OFTEN)
+        assert len(calls) == OFTEN
+        assert not run.log_lines.exists()
+
+
+calls: list[str] = []
+
+
+def noted(ctx: Context) -> int:
+    def body(name: str) -> int:
+        calls.append(name)
+        return count(name)
+
+    return sum(ctx.step.run(f"count-{number}", body, "Jazz") for number in range(OFTEN))
+
+
+def test_a_session_that_another_client_has_reset_costs_nothing(jazz):
+    """By DISCARD ALL. So it is with a new session that has an old one's number."""
+    play_once(4)
+    for _ in range(3):
+        assert prepared()
+        connection.connection.rollback()
+        connection.connection.execute("DISCARD ALL")
+        play_once()
+
+
+CHANGES = {
+    "alters": ["ALTER TABLE songs_category ALTER folded TYPE {}"],
+    "after a comment": ["-- a type\nALTER TABLE songs_category ALTER folded TYPE {}"],
+    "in one text": ["SELECT 1; ALTER TABLE songs_category ALTER folded TYPE {}"],
+    "by a block": ["DO $$BEGIN ALTER TABLE songs_category ALTER folded TYPE {}; END$$"],
+    "forgets": ["DEALLOCATE ALL"],
+}
+
+
+@pytest.mark.parametrize("texts", CHANGES.values(), ids=CHANGES)
+def test_a_step_that_changes_a_table_is_asked_no_old_plan(texts, jazz):
+    """Nor is the next one, after the change was undone."""
+    called: list[str] = []
+
+    def look() -> str:
+        return [Category.objects.get(name="Jazz").folded for _ in range(OFTEN)][-1]
+
+    def changes() -> str:
+        called.append("once")
+        look()
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                for text in texts:
+                    cursor.execute(text.format("text"))
+            look()
+            transaction.set_rollback(True)
+        return look()
+
+    for _ in range(4):
+        ran(lambda ctx: ctx.step.run("look", look))
+    for number in range(1, 4):
+        run = ran(lambda ctx: [ctx.step.run("change", changes), ctx.step.run("look", look)])
+        assert (run.output, len(called)) == (["jazz", "jazz"], number)
+        assert not run.log_lines.exists()
+
+
+def test_a_transaction_that_psycopg_opens_is_asked_nothing_prepared(jazz, monkeypatch):
+    """It may be in another session than the last one that the engine opened."""
+    called: list[str] = []
+
+    def opens() -> int:
+        called.append("once")
+        connection.connection.execute("DEALLOCATE ALL")
+        with connection.connection.transaction():
+            first = count("Jazz")
+        with transaction.atomic(), connection.connection.transaction():
+            return first + count("Jazz")
+
+    def handler(ctx: Context) -> list[int]:
+        return [ctx.step.run("count", count, "Jazz"), ctx.step.run("open", opens, atomic=False)]
+
+    play(4)
+    run = ran(handler, retries=0)
+    assert (run.output, called) == ([1, 2], ["once"])

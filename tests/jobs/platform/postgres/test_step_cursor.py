@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -11,9 +12,11 @@ from django.db.models import Count, Value
 from django.db.models.functions import Substr
 
 from jobs.api import Context
+from jobs.execution.executor import execute
 from jobs.platform.postgres import step_cursor as preparing
+from jobs.runs.claiming import claim_due
 from songs.models import Category
-from tests.support.functions import at_once, ran
+from tests.support.functions import at_once, go, ran, registered, the_run
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -146,3 +149,38 @@ def test_a_migration_under_a_running_worker_costs_no_attempt(migrate):
     for run in (before, after):
         assert (run.status, run.output) == ("completed", ["jazz"] * OFTEN)
         assert not run.attempts.exists()
+
+
+def test_a_run_that_was_interrupted_meets_no_second_workers_old_plan(migrate):
+    """The next worker's connection may have prepared the statement as well."""
+    Category.objects.create(name="Jazz", folded="jazz", pk=100_000)
+
+    def look() -> str:
+        return Category.objects.get(pk=100_000).folded
+
+    def handler(ctx: Context) -> list[str]:
+        return [ctx.step.run(f"look-{number}", look) for number in range(OFTEN)]
+
+    def work() -> None:
+        for claimed in claim_due(1, "worker"):
+            execute(claimed)
+
+    def work_often() -> None:
+        for _ in range(4):
+            go()
+            work()
+
+    with registered(handler, retries=0), ThreadPoolExecutor(1) as second:
+        try:
+            work_often()
+            second.submit(work_often).result()
+            migrate()
+            go()
+            work()
+            assert the_run().requeue_count == 1
+            second.submit(work).result()
+        finally:
+            second.submit(lambda: connection.close()).result()
+        run = the_run()
+    assert (run.status, run.output) == ("completed", ["jazz"] * OFTEN)
+    assert not run.attempts.exists()

@@ -1,0 +1,39 @@
+"""Statements of code after which the statements that a session has prepared may be gone, or return
+another type.
+
+For connections behind a pool: elsewhere psycopg and the server keep count (psycopg_internals).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+
+HAS_CHANGED = "jobs_plans_have_changed"
+# The server's answer begins so. A block or a procedure may do any of it.
+CHANGES = ("ALTER", "CREATE", "DROP", "DEALLOCATE", "DISCARD", "DO", "CALL")
+
+
+def watch(raw: psycopg.Connection[Any]) -> None:
+    vars(raw).setdefault(HAS_CHANGED, False)
+
+
+def notice(cursor: psycopg.Cursor[Any]) -> None:
+    """After it has executed. In psycopg's pipeline the answer is not there yet: taken for one."""
+    known = vars(cursor.connection)
+    if HAS_CHANGED not in known:
+        return
+    answers = [cursor.statusmessage]
+    while cursor.nextset():  # a text of several statements
+        answers.append(cursor.statusmessage)
+    if len(answers) > 1:
+        cursor.set_result(0)
+    known[HAS_CHANGED] |= any(answer is None or answer.startswith(CHANGES) for answer in answers)
+
+
+def take(raw: psycopg.Connection[Any]) -> bool:
+    """Whether there was one since the last call."""
+    has_changed: bool = vars(raw)[HAS_CHANGED]
+    vars(raw)[HAS_CHANGED] = False
+    return has_changed
