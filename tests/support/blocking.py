@@ -64,3 +64,7 @@ class Uncommitted(threading.Thread):
             self._done.set()
             self._may_commit.wait(30)
         connection.close()
+
+
+class Alarm(Exception):
+    """Out of a signal's handler, as django-q2's timeout raises one."""

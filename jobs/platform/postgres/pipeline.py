@@ -23,7 +23,7 @@ from __future__ import annotations
 import itertools
 import re
 import select
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -112,9 +112,13 @@ class PipelineConnection:
         return self._pg.exec_prepared(self._prepared[key], dumped, formats)
 
     def _ask(self, statements: Sequence[Statement]) -> list[PGresult]:
+        return self._converse(lambda: [self._send(*statement) for statement in statements])
+
+    def _converse(self, send: Callable[[], list[New | None]]) -> list[PGresult]:
+        """Results that belong to nothing that `send` returns come last."""
         try:
             self._pg.enter_pipeline_mode()
-            sent = [self._send(*statement) for statement in statements]
+            sent = send()
             self._pg.pipeline_sync()
             self._flush()
             results = self._results()

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import psycopg
@@ -144,11 +144,16 @@ class PooledPipelineConnection(PipelineConnection):
             return None
         name = name_of(key)
         if name not in known:
-            for result in (self._pg.close_prepared(name), self._pg.prepare(name, *key)):
+            for result in self._converse(partial(self._send_anew, name, key)):
                 if result.status != ExecStatus.COMMAND_OK:
                     raise errors.error_from_result(result)
             known.add(name)
         return name
+
+    def _send_anew(self, name: bytes, key: Key) -> list[New | None]:
+        self._pg.send_close_prepared(name)
+        self._pg.send_prepare(name, *key)
+        return []
 
     @property
     def _may_prepare(self) -> bool:
@@ -223,8 +228,7 @@ class PooledPipelineConnection(PipelineConnection):
             self._assumed.add(name)
             self._pg.send_query_prepared(name, dumped, formats)
             return None
-        self._pg.send_close_prepared(name)
-        self._pg.send_prepare(name, query, key[1])
+        self._send_anew(name, key)
         self._pg.send_query_prepared(name, dumped, formats)
         return key, name
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import uuid
 
 import pytest
@@ -12,7 +10,7 @@ from django.db import IntegrityError, OperationalError, ProgrammingError, connec
 from jobs.events import insertion
 from jobs.models import RegisteredFunction, Run
 from jobs.platform.postgres import statements
-from tests.support.blocking import Uncommitted, others, wait_until_blocked
+from tests.support.blocking import Alarm, Uncommitted, others, wait_until_blocked
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -22,10 +20,6 @@ VALUES (%(id)s, 'x', '{}', false)
 """
 LOCK = "SELECT pg_advisory_xact_lock(4712)"
 TRIPS = "SELECT %(number)s::int, '100%%', %(number)s::int + 1"
-
-
-class Alarm(Exception):
-    pass
 
 
 def added() -> set[str]:
@@ -101,16 +95,6 @@ def test_when_the_server_has_forgotten_what_was_prepared_the_next_connection_pre
         statements.execute(TRIPS, {"number": 1})
     connection.close()
     assert statements.execute(TRIPS, {"number": 1}) == [(1, "100%", 2)]
-
-
-@pytest.fixture
-def alarm():
-    def go_off(*_: object) -> None:
-        raise Alarm
-
-    before = signal.signal(signal.SIGUSR1, go_off)
-    yield lambda: signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
-    signal.signal(signal.SIGUSR1, before)
 
 
 def test_an_exception_out_of_a_signal_leaves_no_connection_in_mid_conversation(alarm):

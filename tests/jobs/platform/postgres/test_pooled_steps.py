@@ -14,6 +14,7 @@ from jobs.platform.postgres import pooled_pipeline, pooled_steps
 from jobs.platform.postgres.pooled_pipeline import name_of
 from jobs.platform.postgres.step_cursor import BY_THE_ORM
 from songs.models import Category
+from tests.support.blocking import Alarm, Uncommitted, others, wait_until_blocked
 from tests.support.functions import ran
 
 pytestmark = [
@@ -258,3 +259,34 @@ def test_a_transaction_that_psycopg_opens_is_asked_nothing_prepared(jazz, monkey
     play(4)
     run = ran(handler, retries=0)
     assert (run.output, called) == ([1, 2], ["once"])
+
+
+def test_a_preparation_that_waits_for_a_lock_is_broken_off_by_the_workers_timeout(jazz, alarm):
+    """A migration holds the table."""
+    play(4)
+    connection.connection.execute("DEALLOCATE ALL")
+    connection.connection.execute("RESET jobs.session")  # as a new session
+    connection.connection.commit()
+    broken_off: list[type[BaseException]] = []
+
+    def lock() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("LOCK songs_category")
+
+    def when_it_waits() -> None:
+        wait_until_blocked(1)
+        alarm()
+
+    def asks() -> None:
+        with others() as start, Uncommitted(lock):
+            start(when_it_waits)
+            try:
+                count("Jazz")
+            except BaseException as error:
+                broken_off.append(type(error))
+                raise
+
+    ran(lambda ctx: ctx.step.run("asks", asks), retries=0)
+    assert broken_off == [Alarm]
+    connection.close()
+    play(1)
