@@ -264,9 +264,7 @@ def test_a_transaction_that_psycopg_opens_is_asked_nothing_prepared(jazz, monkey
 def test_a_preparation_that_waits_for_a_lock_is_broken_off_by_the_workers_timeout(jazz, alarm):
     """A migration holds the table."""
     play(4)
-    connection.connection.execute("DEALLOCATE ALL")
-    connection.connection.execute("RESET jobs.session")  # as a new session
-    connection.connection.commit()
+    connection.connection.pgconn.exec_(b"DISCARD ALL")  # as in a new session
     broken_off: list[type[BaseException]] = []
 
     def lock() -> None:
