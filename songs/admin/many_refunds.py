@@ -99,8 +99,9 @@ def give(
     number = int(done.result.split()[0])
     again = "This form was sent before. Nothing was given twice. " if done.is_repeat else ""
     text = f"{again}1 credit to {number:,} listener{'' if number == 1 else 's'}."
-    model_admin.message_user(request, text, messages.INFO if again else messages.SUCCESS)
-    if not done.is_repeat:
+    if number or again:
+        model_admin.message_user(request, text, messages.INFO if again else messages.SUCCESS)
+    if not again:
         for sentence in left_alone(chosen, len(chosen.songs) - number):
             model_admin.message_user(request, sentence, messages.WARNING)
     return True

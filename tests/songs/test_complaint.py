@@ -246,23 +246,37 @@ def test_the_credits_of_many_songs_say_which_listeners_were_left_alone_and_why(
     assert "being made" not in text
 
 
-def test_an_operator_that_another_was_quicker_than_is_told_whom_that_left_alone(
-    olgas: Client, alice: User, bob: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    songs = [failed(alice), failed(bob)]
+def another_is_quicker(with_songs: list[Song], monkeypatch: pytest.MonkeyPatch) -> None:
     give = credits.refund
 
     def refund(song: Song, **given: Any) -> Any:
-        if song == songs[0] and not refunds(alice):
+        if song in with_songs and not refunds(song.owner):
             give(song, why="another operator, just now", by=None)
         return give(song, **given)
 
     monkeypatch.setattr(credits, "refund", refund)
+
+
+def test_an_operator_that_another_was_quicker_than_is_told_whom_that_left_alone(
+    olgas: Client, alice: User, bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    songs = [failed(alice), failed(bob)]
+    another_is_quicker(songs[:1], monkeypatch)
     text = said(chosen(olgas, songs, post="yes", why="A broken night"))
 
     assert "1 credit to 1 listener." in text
     assert "1 listener was left alone: a credit for one of these songs was given before." in text
     assert (refunds(alice), refunds(bob)) == (1, 1)
+
+
+def test_where_another_operator_was_quicker_with_all_of_them_no_credit_is_announced(
+    olgas: Client, alice: User, bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    songs = [failed(alice), failed(bob)]
+    another_is_quicker(songs, monkeypatch)
+    text = said(chosen(olgas, songs, post="yes", why="A broken night"))
+    assert "0 listeners" not in text
+    assert "2 listeners were left alone: credits for some of these songs were given before." in text
 
 
 def test_listeners_that_have_got_a_credit_are_left_out(
