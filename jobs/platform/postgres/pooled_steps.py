@@ -2,11 +2,13 @@
 
 psycopg numbers what it prepares, and a session that many clients share may know another statement
 by that number. So psycopg uses the pipeline's names, in the sessions that the pipeline trusts
-(pooled_pipeline, 2 and 3). Elsewhere a statement goes unprepared.
+(pooled_pipeline, 2 and 3). Elsewhere a statement goes unprepared, as all do with a psycopg that
+takes no names.
 """
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from typing import Any
 
@@ -17,16 +19,27 @@ from jobs.platform.postgres.pooled_pipeline import PooledPipelineConnection
 from jobs.platform.postgres.psycopg_internals import Key
 from jobs.platform.postgres.step_cursor import PREPARED_AFTER, StepCursor
 
+logger = logging.getLogger("jobs.engine")
+
 # A connection's; as psycopg's defaults. A shared session keeps what each of its clients prepared.
 MAX_PREPARED = 100
 MAX_COUNTED = 100
+
+_found: str | None = None  # by the probe; None before this process's first step behind a pool
 
 
 def prepare_often(
     raw: psycopg.Connection[Any], pipeline_connection: PooledPipelineConnection
 ) -> None:
-    raw.cursor_factory = StepCursor
-    psycopg_internals.name_prepared(raw, _Names(pipeline_connection).name)
+    """Raises psycopg's errors. No transaction may be open."""
+    global _found
+    if _found is None:
+        _found = psycopg_internals.probe_naming(raw)
+        if _found:
+            logger.warning("Steps' statements are not prepared behind the pool. %s", _found)
+    if not _found:
+        raw.cursor_factory = StepCursor
+        psycopg_internals.name_prepared(raw, _Names(pipeline_connection).name)
 
 
 class _Names:

@@ -3,7 +3,7 @@
 After a rollback psycopg forgets the product's prepared statements by DEALLOCATE ALL. The engine's
 would go too, and the next one fail in a transaction. So psycopg here deallocates each of its own by
 name. Behind a pool it takes names from pooled_steps. A process's first connection tests the one
-that it needs (`probe`, pipeline_switch).
+(`probe`, pipeline_switch), its first step behind a pool the other (`probe_naming`).
 """
 
 from __future__ import annotations
@@ -78,20 +78,33 @@ def _memory_of(raw: Any) -> Any:
 
 
 def probe(raw: psycopg.Connection[Any], *, is_pooled: bool) -> str:
-    """What is not as expected, in a sentence, or empty. No transaction may be open."""
+    """What is not as expected, in a sentence, or empty. No transaction may be open. Behind a pool
+    only names are checked: it may allow no transaction (server_checks says so).
+    """
+    return _problem(raw, _find_names if is_pooled else _prepare_roll_back_and_ask)
+
+
+def probe_naming(raw: psycopg.Connection[Any]) -> str:
+    """The same for name_prepared."""
+    return _problem(raw, _prepare_and_have_psycopg_ask)
+
+
+def _problem(
+    raw: psycopg.Connection[Any], look: Callable[[psycopg.Connection[Any], bytes], object]
+) -> str:
     name = f"{PROBE}_{uuid.uuid4().hex}".encode()  # a process may die of its probe, and leave it
     try:
-        _memory_of(raw)
-        if is_pooled:
-            _prepare_and_have_psycopg_ask(raw, name)
-        else:
-            _prepare_roll_back_and_ask(raw, name)
+        look(raw, name)
     except psycopg.OperationalError:
         raise  # the connection is lost: nothing is known
     except Exception as error:
         what = str(error) if isinstance(error, Unfit) else f"behaves unexpectedly: {error!r}"
         return f"psycopg {psycopg.__version__} {what}."
     return ""
+
+
+def _find_names(raw: psycopg.Connection[Any], _: bytes) -> None:
+    _memory_of(raw)
 
 
 def _prepare_roll_back_and_ask(raw: psycopg.Connection[Any], name: bytes) -> None:

@@ -15,7 +15,7 @@ from weakref import WeakSet
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
-from psycopg.pq import PipelineStatus
+from psycopg.pq import PipelineStatus, TransactionStatus
 
 from jobs import conf
 from jobs.platform.postgres import (
@@ -114,26 +114,24 @@ def begin() -> None:
     """Open the transaction that Django wants, for a step, at half psycopg's cost."""
     here = _ready()
     pipeline_connection = _pipeline(here)
-    _prepare_steps(here.connection, pipeline_connection, is_pooled=is_pooled(here))
-    if pipeline_connection is not None:
-        with here.wrap_database_errors:
+    with here.wrap_database_errors:
+        _prepare_steps(here, pipeline_connection)
+        if pipeline_connection is not None:
             pipeline_connection.begin()
 
 
 def _prepare_steps(
-    raw: psycopg.Connection[Any],
-    pipeline_connection: PipelineConnection | None,
-    *,
-    is_pooled: bool,
+    here: BaseDatabaseWrapper, pipeline_connection: PipelineConnection | None
 ) -> None:
     """Once for a connection, unless the site has psycopg prepare statements by itself."""
+    raw = here.connection
     if raw.cursor_factory is StepCursor or raw.prepare_threshold is not None:
         return
-    if not conf.prepare_steps():
+    if raw.pgconn.transaction_status != TransactionStatus.IDLE or not conf.prepare_steps():
         return
     if isinstance(pipeline_connection, PooledPipelineConnection):
         pooled_steps.prepare_often(raw, pipeline_connection)
-    elif not is_pooled:
+    elif not is_pooled(here):
         step_cursor.prepare_often(raw)
 
 

@@ -86,13 +86,13 @@ def test_the_probe_leaves_the_connection_as_it_was():
     assert prepared() == set()
 
 
-@pytest.mark.parametrize("is_pooled", [False, True])
-def test_what_a_probe_that_was_broken_off_has_left_is_in_no_probes_way(is_pooled):
+def test_what_a_probe_that_was_broken_off_has_left_is_in_no_probes_way():
     """A process died of it; behind a pool the next one may meet its session."""
     connection.ensure_connection()
     raw = connection.connection
     raw.pgconn.prepare(psycopg_internals.PROBE.encode(), b"SELECT 'another'")
-    assert psycopg_internals.probe(raw, is_pooled=is_pooled) == ""
+    assert psycopg_internals.probe(raw, is_pooled=False) == ""
+    assert psycopg_internals.probe_naming(raw) == ""
 
 
 @pytest.mark.needs_session("nothing is prepared behind a pool")

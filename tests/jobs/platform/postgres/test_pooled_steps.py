@@ -10,7 +10,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from jobs.api import Context
-from jobs.platform.postgres import pooled_pipeline, pooled_steps
+from jobs.platform.postgres import pooled_pipeline, pooled_steps, psycopg_internals
 from jobs.platform.postgres.pooled_pipeline import name_of
 from jobs.platform.postgres.step_cursor import BY_THE_ORM
 from songs.models import Category
@@ -288,3 +288,18 @@ def test_a_preparation_that_waits_for_a_lock_is_broken_off_by_the_workers_timeou
     assert broken_off == [Alarm]
     connection.close()
     play(1)
+
+
+def test_with_a_psycopg_that_takes_no_names_steps_go_unprepared_and_the_log_says_so(
+    jazz, monkeypatch, caplog
+):
+    def cannot(*_: Any) -> None:
+        raise psycopg_internals.Unfit("looks up prepared statements in another way")
+
+    monkeypatch.setattr(pooled_steps, "_found", None)
+    monkeypatch.setattr(psycopg_internals, "name_prepared", cannot)
+    play(1)
+    assert "Steps' statements are not prepared behind the pool. psycopg" in caplog.text
+    connection.close()
+    play(4)
+    assert prepared() == {}
