@@ -3,7 +3,7 @@ statements are prepared all the same, and a session that lacks one costs a trip,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,20 +18,12 @@ from tests.support.functions import ran
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("behind_a_pool"),
     pytest.mark.needs_session("counts what is prepared in its own session"),
     pytest.mark.needs_pipeline("plain cursors prepare nothing"),
 ]
 ONE = "SELECT 1, %(n)s::int"
 INSERT = "INSERT INTO songs_category (name, folded) VALUES (%(name)s, %(name)s)"
-
-
-@pytest.fixture(autouse=True)
-def pool(monkeypatch) -> Iterator[None]:
-    """As the settings say it."""
-    connection.close()
-    monkeypatch.setitem(connection.settings_dict, "DISABLE_SERVER_SIDE_CURSORS", True)
-    yield
-    connection.close()
 
 
 def one(n: int) -> int:

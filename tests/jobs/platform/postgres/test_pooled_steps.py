@@ -3,7 +3,6 @@ connection knows, by names that all clients of a session understand."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,18 +18,11 @@ from tests.support.functions import ran
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("behind_a_pool"),
     pytest.mark.needs_session("counts what is prepared in its own session"),
     pytest.mark.needs_pipeline("plain cursors prepare nothing"),
 ]
 OFTEN = pooled_steps.PREPARED_AFTER + 1
-
-
-@pytest.fixture(autouse=True)
-def pool(monkeypatch) -> Iterator[None]:
-    connection.close()
-    monkeypatch.setitem(connection.settings_dict, "DISABLE_SERVER_SIDE_CURSORS", True)
-    yield
-    connection.close()
 
 
 def count(name: str) -> int:
