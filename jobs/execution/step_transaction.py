@@ -1,7 +1,7 @@
 """The transaction of consecutive atomic steps: a failing step takes only its own effects with it.
 
-The first step needs no savepoint: the transaction itself goes. Each further one's is set in the
-trip that releases the last.
+The first step needs no savepoint: the transaction itself goes. Each further one's is set, and the
+last one's released, in the trip of its first statement.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class StepTransaction:
             name = self._set_savepoint()
         else:
             self.begin()
-            statements.begin()
+            statements.begin_step()
         try:
             with self._registered_with_django(name):
                 yield
@@ -170,11 +170,16 @@ class StepTransaction:
             raise Interrupted(error, is_own=not is_databases) from error
 
     def _set_savepoint(self) -> str:
+        """Steps that send nothing leave the savepoint of the last that did."""
         self.raise_if_broken()
-        last = f"RELEASE SAVEPOINT step_{self._savepoints}; " if self._savepoints else ""
+        unsent = statements.take_deferred()
+        if unsent:
+            ahead = unsent[:-1]
+        else:
+            ahead = [f"RELEASE SAVEPOINT step_{self._savepoints}"] if self._savepoints else []
         self._savepoints += 1
         name = f"step_{self._savepoints}"
-        statements.execute_nowait(f"{last}SAVEPOINT {name}")
+        statements.defer(*ahead, f"SAVEPOINT {name}")
         return name
 
     def _registered_with_django(
@@ -184,7 +189,12 @@ class StepTransaction:
             return contextlib.nullcontext()
         return django_internals.registered(self._database, savepoint)
 
+    def end_steps(self) -> None:
+        """No more of them in this transaction."""
+        statements.take_deferred()
+
     def undo(self) -> None:
+        self.end_steps()
         scope, self._scope = self._scope, None
         self._savepoints = 0
         if scope is not None:

@@ -100,6 +100,7 @@ class UnitOfWork:
         """
         scope = self.transaction.begin()
         self.transaction.undo_what_is_left_open()
+        self.transaction.end_steps()
         with self._ending(scope):
             rows = self._write(
                 settled,

@@ -15,27 +15,27 @@ values, and the engine calls libpq by psycopg.pq (PostgreSQL's manual, “Pipeli
    time. Meanwhile no signal's handler runs.
 6. psycopg may prepare the product's statements on the same connection. It forgets only its own
    (psycopg_internals).
-7. A transaction that Django wants opens in the trip of the engine's first statement.
+7. A transaction that Django wants opens in the trip of the first statement. What is deferred, a
+   step's savepoint, goes in the trip of the next one, whichever code sends it.
 """
 
 from __future__ import annotations
 
 import itertools
-import re
 import select
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 import psycopg
 from psycopg import errors
 from psycopg.adapt import AdaptersMap, PyFormat, Transformer
-from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
+from psycopg.pq import ConnStatus, ExecStatus, PipelineStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 from psycopg.types.string import TextLoader
 
-from jobs.platform.postgres import psycopg_internals, transaction_count
+from jobs.platform.postgres import plan_changes, psycopg_internals, transaction_count
 from jobs.platform.postgres.psycopg_internals import Key
+from jobs.platform.postgres.statement_text import compile_statement
 
 Statement = tuple[str, Mapping[str, Any]]  # text, values by name
 Rows = list[tuple[Any, ...]]
@@ -46,8 +46,6 @@ BEGIN: Statement = ("BEGIN", NOTHING)
 COMMIT: Statement = ("COMMIT", NOTHING)
 ATTRIBUTE = "jobs_pipeline"
 STALE = (errors.InvalidSqlStatementName, errors.FeatureNotSupported)  # (4)
-PLANNED = ("SELECT", "WITH", "INSERT", "UPDATE", "DELETE")
-PLACEHOLDER = re.compile(r"%%|%\((\w+)\)s")
 
 # As Django: jsonb is read as text, times in UTC.
 ADAPTERS = AdaptersMap(psycopg.adapters)
@@ -62,12 +60,16 @@ class PipelineConnection:
         self._numbers = itertools.count()
         self._poll = select.poll()
         self._poll.register(self._pg.socket, select.POLLIN)
+        self._deferred: list[str] = []  # (7)
+        self._may_undo_changes = False  # of plans: so may the transaction's rollback
         psycopg_internals.deallocate_by_name(raw)  # (6)
+        plan_changes.watch(raw)
 
     def execute_pipeline(
         self, statements: Sequence[Statement], *, commits: bool = False
     ) -> list[Rows]:
-        first = self._begin_if_wanted()
+        self._notice_plan_changes()
+        first = [*self._begin_if_wanted(), *self._deferred_statements()]
         asked = [*first, *statements, *([COMMIT] if commits else [])]
         with self._raw.lock:
             rows = [self._load_rows(result) for result in self._ask(asked)]
@@ -75,17 +77,80 @@ class PipelineConnection:
 
     def execute_nowait(self, text: str, values: Mapping[str, Any]) -> Rows:
         """See (5)."""
+        if self._deferred:
+            return self.execute_pipeline([(text, values)])[0]
+        self._notice_plan_changes()
         self.begin()
         with self._raw.lock:
             result = self._answer_blocking(text, values)
             self._pass_on_notifications()
             return self._load_rows(result)
 
+    def execute_for_cursor(self, key: Key, values: Sequence[Any], formats: Any) -> PGresult | None:
+        """Execute a cursor's statement, prepared; None: it cannot be. Raises psycopg's errors."""
+        self._notice_plan_changes()
+        if self._may_undo_changes and not self._opens:
+            return None
+        first = [*self._begin_if_wanted(), *self._deferred_statements()]
+        with self._raw.lock:
+            answers = self._converse(
+                lambda: [
+                    *(self._send(*statement) for statement in first),
+                    self._send_prepared(key, values, formats),
+                ]
+            )
+        for answer in answers:
+            self._raise_if_refused(answer)
+        return answers[len(first)]
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the next trip may be the engine's own."""
+        if self._pg.pipeline_status != PipelineStatus.OFF:
+            return False
+        if self._pg.transaction_status == TransactionStatus.IDLE:
+            return self._raw.isolation_level is None
+        return self._pg.transaction_status == TransactionStatus.INTRANS
+
+    def _notice_plan_changes(self) -> None:
+        """The server may have forgotten what was prepared, or return another type."""
+        if plan_changes.take(self._raw):
+            self._prepared.clear()
+            self._may_undo_changes = True
+
     def begin(self) -> None:
         if self._opens:
             transaction_count.add(self._raw)
             with self._raw.lock:
                 self._load_rows(self._pg.exec_(b"BEGIN"))
+
+    def begin_step(self) -> None:
+        """See (7)."""
+
+    # --- deferred ---------------------------------------------------------------------------------
+
+    def defer(self, texts: Sequence[str]) -> None:
+        self._deferred = list(texts)
+        psycopg_internals.call_before_next(self._raw, self._send_deferred)
+
+    def take_deferred(self) -> list[str]:
+        """What was not sent; it is not going to be."""
+        texts, self._deferred = self._deferred, []
+        if texts:
+            psycopg_internals.call_no_more(self._raw)
+        return texts
+
+    def _deferred_statements(self) -> list[Statement]:
+        return [(text, NOTHING) for text in self.take_deferred()]
+
+    def _send_deferred(self) -> None:
+        """Ahead of what psycopg sends, whose cursor holds the lock and has counted a BEGIN."""
+        texts = self.take_deferred()
+        if self._opens:
+            texts.insert(0, "BEGIN")
+        self._load_rows(self._pg.exec_("; ".join(texts).encode()))
+
+    # ----------------------------------------------------------------------------------------------
 
     @property
     def _opens(self) -> bool:
@@ -96,6 +161,7 @@ class PipelineConnection:
         if not self._opens:
             return []
         transaction_count.add(self._raw)
+        self._may_undo_changes = False
         return [BEGIN]
 
     def _answer_blocking(self, text: str, values: Mapping[str, Any]) -> PGresult:
@@ -138,11 +204,14 @@ class PipelineConnection:
         if not is_planned:
             self._pg.send_query_params(query, dumped, key[1], formats)
             return None
+        return self._send_prepared(key, dumped, formats)
+
+    def _send_prepared(self, key: Key, dumped: Sequence[Any], formats: Any) -> New | None:
         if key in self._prepared:
             self._pg.send_query_prepared(self._prepared[key], dumped, formats)
             return None
         name = self._new_name()
-        self._pg.send_prepare(name, query, key[1])
+        self._pg.send_prepare(name, *key)
         self._pg.send_query_prepared(name, dumped, formats)
         return key, name
 
@@ -191,8 +260,12 @@ class PipelineConnection:
         if result.status == ExecStatus.TUPLES_OK:
             self._adapter.set_pgresult(result)
             return self._adapter.load_rows(0, result.ntuples, tuple)
-        if result.status == ExecStatus.COMMAND_OK:
-            return []
+        self._raise_if_refused(result)
+        return []
+
+    def _raise_if_refused(self, result: PGresult) -> None:
+        if result.status in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
+            return
         if self._pg.status == ConnStatus.BAD:
             raise psycopg.OperationalError("the connection was lost")
         error = errors.error_from_result(result)
@@ -207,20 +280,3 @@ class PipelineConnection:
 
 
 AUTO = [PyFormat.AUTO] * 100
-
-
-@lru_cache(maxsize=256)
-def compile_statement(text: str) -> tuple[bytes, list[str], bool]:
-    """The text in PostgreSQL's notation, its values' names in order, and whether it is planned."""
-    names: list[str] = []
-
-    def number(match: re.Match[str]) -> str:
-        name = match[1]
-        if name is None:
-            return "%"
-        if name not in names:
-            names.append(name)
-        return f"${names.index(name) + 1}"
-
-    query = PLACEHOLDER.sub(number, text)
-    return query.encode(), names, query.split(None, 1)[0] in PLANNED

@@ -1,7 +1,7 @@
 """Statements of code after which the statements that a session has prepared may be gone, or return
 another type.
 
-For connections behind a pool: elsewhere psycopg and the server keep count (psycopg_internals).
+For connections with the engine's pipeline.
 """
 
 from __future__ import annotations
@@ -10,9 +10,12 @@ from typing import Any
 
 import psycopg
 
+from jobs.platform.postgres import psycopg_internals
+
 HAS_CHANGED = "jobs_plans_have_changed"
 # The server's answer begins so. A block or a procedure may do any of it.
-CHANGES = ("ALTER", "CREATE", "DROP", "DEALLOCATE", "DISCARD", "DO", "CALL")
+GONE = ("DEALLOCATE", "DISCARD")
+CHANGES = ("ALTER", "CREATE", "DROP", "DO", "CALL", *GONE)
 
 
 def watch(raw: psycopg.Connection[Any]) -> None:
@@ -29,7 +32,11 @@ def notice(cursor: psycopg.Cursor[Any]) -> None:
         answers.append(cursor.statusmessage)
     if len(answers) > 1:
         cursor.set_result(0)
-    known[HAS_CHANGED] |= any(answer is None or answer.startswith(CHANGES) for answer in answers)
+    if not any(answer is None or answer.startswith(CHANGES) for answer in answers):
+        return
+    known[HAS_CHANGED] = True
+    are_gone = any(answer is not None and answer.startswith(GONE) for answer in answers)
+    psycopg_internals.forget_prepared(cursor.connection, are_gone=are_gone)
 
 
 def take(raw: psycopg.Connection[Any]) -> bool:

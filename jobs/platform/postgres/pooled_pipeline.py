@@ -24,13 +24,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 import psycopg
 from django.db.backends.base.base import BaseDatabaseWrapper
-from psycopg import capabilities, errors
-from psycopg.pq import DiagnosticField, ExecStatus, PipelineStatus, TransactionStatus
+from psycopg import capabilities
+from psycopg.pq import DiagnosticField, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
 from jobs.platform.postgres import pipeline_switch, plan_changes, transaction_count
@@ -41,9 +41,9 @@ from jobs.platform.postgres.pipeline import (
     PipelineConnection,
     Rows,
     Statement,
-    compile_statement,
 )
 from jobs.platform.postgres.psycopg_internals import Key
+from jobs.platform.postgres.statement_text import compile_statement
 
 MARK = "jobs.session"
 WHICH_SESSION = (
@@ -83,7 +83,6 @@ class PooledPipelineConnection(PipelineConnection):
     def __init__(self, raw: psycopg.Connection[Any]) -> None:
         super().__init__(raw)
         transaction_count.count(raw)
-        plan_changes.watch(raw)
         self.settings = settings_of(raw)
         self._settings_are_set = False
         self._transaction = (0, 0)  # the one they are set in, by its numbers (transaction_count)
@@ -134,26 +133,32 @@ class PooledPipelineConnection(PipelineConnection):
             self._settings_are_set = True
             self._enter_session(result)
 
-    def prepare(self, key: Key) -> bytes | None:
-        """The name by which this transaction may execute the statement; None: unprepared (2, 3).
-        Raises psycopg's errors. For cursors (pooled_steps).
-        """
-        self._notice_another_transaction()
-        known = self._in_this_session
-        if known is None or not self._may_prepare:
-            return None
-        name = name_of(key)
-        if name not in known:
-            for result in self._converse(partial(self._send_anew, name, key)):
-                if result.status != ExecStatus.COMMAND_OK:
-                    raise errors.error_from_result(result)
-            known.add(name)
-        return name
+    def begin_step(self) -> None:
+        """Before the first statement: its session must be known."""
+        self.begin()
 
-    def _send_anew(self, name: bytes, key: Key) -> list[New | None]:
+    def execute_for_cursor(self, key: Key, values: Sequence[Any], formats: Any) -> PGresult | None:
+        """See (2) and (3)."""
+        self._notice_another_transaction()
+        if self._in_this_session is None or not self._may_prepare:
+            return None
+        self._newly_prepared = set()
+        try:
+            return super().execute_for_cursor(key, values, formats)
+        finally:
+            self._in_this_session |= self._newly_prepared
+
+    def _send_prepared(self, key: Key, dumped: Sequence[Any], formats: Any) -> New | None:
+        name = name_of(key)
+        is_new = name not in (self._in_this_session or ())
+        if is_new:
+            self._send_anew(name, key)
+        self._pg.send_query_prepared(name, dumped, formats)
+        return (key, name) if is_new else None
+
+    def _send_anew(self, name: bytes, key: Key) -> None:
         self._pg.send_close_prepared(name)
         self._pg.send_prepare(name, *key)
-        return []
 
     @property
     def _may_prepare(self) -> bool:
@@ -161,17 +166,19 @@ class PooledPipelineConnection(PipelineConnection):
             self._sessions_are_trusted
             and self._misses < MAX_MISSES
             and self._pg.transaction_status == TransactionStatus.INTRANS
-            and self._pg.pipeline_status == PipelineStatus.OFF
         )
 
     def _notice_another_transaction(self) -> None:
         """One that psycopg began leads to an unknown session."""
-        if plan_changes.take(self._raw):
-            self._by_session.clear()
-            self._in_this_session = None
+        self._notice_plan_changes()
         numbers = transaction_count.numbers(self._raw)
         if numbers != self._transaction:
             self._transaction, self._settings_are_set = numbers, False
+            self._in_this_session = None
+
+    def _notice_plan_changes(self) -> None:
+        if plan_changes.take(self._raw):
+            self._by_session.clear()
             self._in_this_session = None
 
     @property
@@ -275,3 +282,8 @@ def pipeline_of(raw: psycopg.Connection[Any], *, prepares: bool) -> PipelineConn
         attributes[ATTRIBUTE] = kind(raw) if pipeline_switch.is_on() else None
     pipeline_connection: PipelineConnection | None = attributes[ATTRIBUTE]
     return pipeline_connection
+
+
+def known_pipeline_of(raw: psycopg.Connection[Any]) -> PipelineConnection | None:
+    """The one that it has got by now."""
+    return vars(raw).get(ATTRIBUTE)

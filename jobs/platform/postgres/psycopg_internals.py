@@ -1,9 +1,10 @@
-"""All that leans on psycopg's private parts: `_prepared`, `_names` and `_to_flush`.
+"""All that leans on psycopg's private parts: `_prepared`, `_names` and `_to_flush`, `_reset`, `_tx`
+and `_set_results`, and that all it sends goes by `wait`.
 
 After a rollback psycopg forgets the product's prepared statements by DEALLOCATE ALL. The engine's
 would go too, and the next one fail in a transaction. So psycopg here deallocates each of its own by
-name. Behind a pool it takes names from pooled_steps. A process's first connection tests the one
-(`probe`, pipeline_switch), its first step behind a pool the other (`probe_naming`).
+name. And a cursor takes the answer that the pipeline got (step_statements). A process's first
+connection tests the one (`probe`, pipeline_switch), its first step the other (`probe_cursor`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 import psycopg
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.pq import ExecStatus
+from psycopg.pq.abc import PGresult
 
 from jobs.lib.version_range import VersionRange
 
@@ -46,24 +48,37 @@ def deallocate_by_name(raw: psycopg.Connection[Any]) -> None:
         memory.clear = clear
 
 
-def name_prepared(raw: psycopg.Connection[Any], name: Callable[[Key], bytes | None]) -> None:
-    """For this connection's life psycopg executes a statement by the name that it is told, or, for
-    None, unprepared. Raises Unfit.
-    """
+def forget_prepared(raw: psycopg.Connection[Any], *, are_gone: bool) -> None:
+    """psycopg prepares its own anew. `are_gone`: the server has none of them. Raises Unfit."""
     memory = _memory_of(raw)
+    memory.clear()
+    if are_gone:
+        memory._to_flush.clear()
+
+
+def give_answer(cursor: Any, adapter: Any, answer: PGresult) -> None:
+    """As if the cursor had executed the statement. Raises Unfit."""
     try:
-        unprepared = no, _ = memory.get(None, False)
-        yes = type(no).YES
-    except (AttributeError, TypeError, ValueError) as other:
-        raise Unfit(f"looks up prepared statements in another way: {other}") from None
+        cursor._reset()
+        cursor._tx = adapter
+        cursor._set_results([answer])
+    except (AttributeError, TypeError) as other:
+        raise Unfit(f"gives a cursor its answer in another way: {other}") from None
 
-    def get(query: Any, prepare: bool | None = None) -> tuple[Any, bytes]:
-        if prepare is not None:  # False: not this one. True: of many, in psycopg's pipeline.
-            return unprepared
-        named = name((query.query, query.types))
-        return unprepared if named is None else (yes, named)
 
-    memory.get = get
+def call_before_next(raw: Any, send: Callable[[], None]) -> None:
+    """Once, before psycopg next sends anything: all of it goes by `Connection.wait`."""
+    wait = type(raw).wait
+
+    def send_and_wait(*given: Any, **options: Any) -> Any:
+        send()
+        return wait(raw, *given, **options)
+
+    raw.wait = send_and_wait
+
+
+def call_no_more(raw: Any) -> None:
+    vars(raw).pop("wait", None)
 
 
 def _memory_of(raw: Any) -> Any:
@@ -84,9 +99,9 @@ def probe(raw: psycopg.Connection[Any], *, is_pooled: bool) -> str:
     return _problem(raw, _find_names if is_pooled else _prepare_roll_back_and_ask)
 
 
-def probe_naming(raw: psycopg.Connection[Any]) -> str:
-    """The same for name_prepared."""
-    return _problem(raw, _prepare_and_have_psycopg_ask)
+def probe_cursor(raw: psycopg.Connection[Any]) -> str:
+    """The same for give_answer."""
+    return _problem(raw, _give_empty_answer)
 
 
 def _problem(
@@ -125,26 +140,12 @@ def _prepare_roll_back_and_ask(raw: psycopg.Connection[Any], name: bytes) -> Non
         raw.pgconn.exec_(b"DEALLOCATE " + name)
 
 
-def _prepare_and_have_psycopg_ask(raw: psycopg.Connection[Any], name: bytes) -> None:
-    """The name is gone before the session serves the next client."""
-    asked: list[bytes] = []
-
-    def prepared(key: Key) -> bytes:
-        asked.append(key[0])
-        raw.pgconn.prepare(name, *key)
-        return name
-
-    memory = _memory_of(raw)
-    try:
-        name_prepared(raw, prepared)
-        raw.pgconn.exec_(b"BEGIN")
-        rows = psycopg.Cursor(raw).execute("SELECT %s", [1]).fetchall()
-        raw.pgconn.exec_(b"DEALLOCATE " + name)
-        if rows != [(1,)] or asked != [b"SELECT $1"]:
-            raise Unfit("executes prepared statements in another way than the tested versions")
-    finally:
-        vars(memory).pop("get", None)
-        raw.rollback()
+def _give_empty_answer(raw: psycopg.Connection[Any], _: bytes) -> None:
+    cursor = psycopg.Cursor(raw)
+    empty = raw.pgconn.make_empty_result(ExecStatus.TUPLES_OK)
+    give_answer(cursor, Transformer(cursor), empty)
+    if cursor.rowcount != 0 or cursor.fetchall() != []:
+        raise Unfit("reads a cursor's answer in another way than the tested versions")
 
 
 def _prepare(raw: psycopg.Connection[Any], name: bytes) -> None:

@@ -1,8 +1,7 @@
 """The engine's own statements, prepared once per connection: planning takes longer than executing.
 
 Behind a pool in transaction mode (`DISABLE_SERVER_SIDE_CURSORS`) pooled_pipeline prepares them.
-Without the pipeline (pipeline_switch) none is prepared. Steps' own statements: step_cursor and
-pooled_steps.
+Without the pipeline (pipeline_switch) none is prepared. Steps' own statements: step_cursor.
 """
 
 from __future__ import annotations
@@ -21,13 +20,12 @@ from jobs import conf
 from jobs.platform.postgres import (
     django_internals,
     plain_statements,
-    pooled_steps,
     step_cursor,
 )
 from jobs.platform.postgres.pipeline import NOTHING, PipelineConnection, Rows, Statement
 from jobs.platform.postgres.pooled_pipeline import (
-    PooledPipelineConnection,
     is_pooled,
+    known_pipeline_of,
     pipeline_of,
     settings_of,
 )
@@ -37,7 +35,8 @@ __all__ = [
     "BY_INDEX",
     "Rows",
     "Statement",
-    "begin",
+    "begin_step",
+    "defer",
     "disable_synchronous_commit",
     "execute",
     "execute_by_index",
@@ -47,6 +46,7 @@ __all__ = [
     "keep_connections",
     "read_by_index",
     "reading_by_index",
+    "take_deferred",
 ]
 
 # For the rest of a transaction. A plan that was kept from when a table was empty would read all of
@@ -110,14 +110,32 @@ def only_value(rows: Rows) -> Any:
     return value
 
 
-def begin() -> None:
-    """Open the transaction that Django wants, for a step, at half psycopg's cost."""
+def begin_step() -> None:
+    """The transaction that Django wants opens with the first statement, behind a pool now."""
     here = _ready()
     pipeline_connection = _pipeline(here)
     with here.wrap_database_errors:
         _prepare_steps(here, pipeline_connection)
         if pipeline_connection is not None:
-            pipeline_connection.begin()
+            pipeline_connection.begin_step()
+
+
+def defer(*texts: str) -> None:
+    """They return no rows, and go with the transaction's next statement; by plain cursors now."""
+    here = _ready()
+    pipeline_connection = _pipeline(here)
+    if pipeline_connection is not None:
+        pipeline_connection.defer(texts)
+        return
+    with here.wrap_database_errors:
+        plain_statements.execute(here, [("; ".join(texts), NOTHING)])
+
+
+def take_deferred() -> list[str]:
+    """What has not been sent, and is not going to be."""
+    raw = connections[DEFAULT_DB_ALIAS].connection
+    pipeline_connection = None if raw is None else known_pipeline_of(raw)
+    return [] if pipeline_connection is None else pipeline_connection.take_deferred()
 
 
 def _prepare_steps(
@@ -129,10 +147,8 @@ def _prepare_steps(
         return
     if raw.pgconn.transaction_status != TransactionStatus.IDLE or not conf.prepare_steps():
         return
-    if isinstance(pipeline_connection, PooledPipelineConnection):
-        pooled_steps.prepare_often(raw, pipeline_connection)
-    elif not is_pooled(here):
-        step_cursor.prepare_often(raw)
+    if pipeline_connection is not None or not is_pooled(here):
+        step_cursor.prepare_often(raw, pipeline_connection, is_pooled=is_pooled(here))
 
 
 def _ready() -> BaseDatabaseWrapper:

@@ -65,12 +65,13 @@ def privates(tree: ast.AST) -> set[str]:
     return found | {module for module in modules if module.startswith("psycopg._")}
 
 
-def test_three_private_names_of_psycopg_are_used_in_one_file():
+def test_six_private_names_of_psycopg_are_used_in_one_file():
     connection.ensure_connection()
     folder = Path(psycopg_internals.__file__).parent
     found = {path.name: privates(ast.parse(path.read_text())) for path in folder.glob("*.py")}
     used = {name: names for name, names in found.items() if names}
-    assert used == {"psycopg_internals.py": {"_prepared", "_names", "_to_flush"}}
+    prepared_statements, cursors = {"_prepared", "_names", "_to_flush"}, {"_reset", "_tx"}
+    assert used == {"psycopg_internals.py": prepared_statements | cursors | {"_set_results"}}
 
 
 def test_the_probe_of_the_installed_psycopg_finds_what_the_engine_leans_on():
@@ -92,7 +93,7 @@ def test_what_a_probe_that_was_broken_off_has_left_is_in_no_probes_way():
     raw = connection.connection
     raw.pgconn.prepare(psycopg_internals.PROBE.encode(), b"SELECT 'another'")
     assert psycopg_internals.probe(raw, is_pooled=False) == ""
-    assert psycopg_internals.probe_naming(raw) == ""
+    assert psycopg_internals.probe_cursor(raw) == ""
 
 
 @pytest.mark.needs_session("nothing is prepared behind a pool")

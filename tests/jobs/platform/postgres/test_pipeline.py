@@ -153,7 +153,7 @@ def test_what_is_asked_at_once_belongs_to_the_transaction():
         statements.execute_nowait(ADD, {"id": "undone"})
         transaction.set_rollback(True)
     with transaction.atomic():
-        statements.begin()
+        statements.begin_step()
         statements.execute_nowait("SAVEPOINT here")
         assert is_in_transaction()
         statements.execute_nowait(ADD, {"id": "kept"})

@@ -105,7 +105,7 @@ def test_in_a_transaction_no_statement_is_taken_for_prepared_that_is_not(monkeyp
         insert(f"waltz {n}")
     for n in range(3):
         with transaction.atomic():
-            statements.begin()
+            statements.begin_step()
             assert one(n) == n
             insert(f"polka {n}")
         another_session(monkeypatch)
@@ -117,7 +117,7 @@ def test_in_a_transaction_what_the_session_has_is_used(monkeypatch):
     another_session(monkeypatch)
     for n in range(3):
         with transaction.atomic():
-            statements.begin()
+            statements.begin_step()
             insert(f"waltz {n}")
     with transaction.atomic():
         assert prepared() == 1
@@ -130,7 +130,7 @@ def test_where_no_session_keeps_anything_nothing_is_taken_for_granted(monkeypatc
     for n in range(6):
         assert one(n) == n
         with transaction.atomic():
-            statements.begin()
+            statements.begin_step()
             insert(f"waltz {n}")
         connection.connection.execute("DEALLOCATE ALL")
     assert Category.objects.count() == 6

@@ -9,7 +9,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from jobs.api import Context
-from jobs.platform.postgres import pooled_pipeline, pooled_steps, psycopg_internals
+from jobs.platform.postgres import pooled_pipeline, psycopg_internals, step_statements
 from jobs.platform.postgres.pooled_pipeline import name_of
 from jobs.platform.postgres.step_cursor import BY_THE_ORM
 from songs.models import Category
@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.needs_session("counts what is prepared in its own session"),
     pytest.mark.needs_pipeline("plain cursors prepare nothing"),
 ]
-OFTEN = pooled_steps.PREPARED_AFTER + 1
+OFTEN = step_statements.PREPARED_AFTER + 1
 
 
 def count(name: str) -> int:
@@ -139,7 +139,7 @@ def test_a_transaction_that_code_begins_by_hand_is_asked_nothing_prepared(jazz, 
 
 
 def test_a_connection_prepares_no_more_than_its_share(jazz, monkeypatch):
-    monkeypatch.setattr(pooled_steps, "MAX_PREPARED", 2)
+    monkeypatch.setattr(step_statements, "MAX_PREPARED", 2)
     fields = ("name", "folded", "name__gt", "folded__gt")
 
     def by_each() -> int:
@@ -155,11 +155,11 @@ def test_a_connection_prepares_no_more_than_its_share(jazz, monkeypatch):
 
 
 def test_texts_that_never_come_again_are_not_counted_for_ever(jazz, monkeypatch):
-    monkeypatch.setattr(pooled_steps, "MAX_COUNTED", 3)
-    names = pooled_steps._Names(None)  # type: ignore[arg-type]
+    monkeypatch.setattr(step_statements, "MAX_COUNTED", 3)
+    ours = step_statements.StepStatements(None)  # type: ignore[arg-type]
     for number in range(50):
-        assert names.name((f"SELECT {number}".encode(), ())) is None
-    assert len(names._counts) == 3
+        assert not ours.execute(connection.cursor(), f"SELECT {number}", [1])
+    assert len(ours._counts) == 3
     assert name_of((b"SELECT 1", ())) != name_of((b"SELECT 1", (23,)))
 
 
@@ -195,42 +195,6 @@ def test_a_session_that_another_client_has_reset_costs_nothing(jazz):
         connection.connection.rollback()
         connection.connection.execute("DISCARD ALL")
         play_once()
-
-
-CHANGES = {
-    "alters": ["ALTER TABLE songs_category ALTER folded TYPE {}"],
-    "after a comment": ["-- a type\nALTER TABLE songs_category ALTER folded TYPE {}"],
-    "in one text": ["SELECT 1; ALTER TABLE songs_category ALTER folded TYPE {}"],
-    "by a block": ["DO $$BEGIN ALTER TABLE songs_category ALTER folded TYPE {}; END$$"],
-    "forgets": ["DEALLOCATE ALL"],
-}
-
-
-@pytest.mark.parametrize("texts", CHANGES.values(), ids=CHANGES)
-def test_a_step_that_changes_a_table_is_asked_no_old_plan(texts, jazz):
-    """Nor is the next one, after the change was undone."""
-    called: list[str] = []
-
-    def look() -> str:
-        return [Category.objects.get(name="Jazz").folded for _ in range(OFTEN)][-1]
-
-    def changes() -> str:
-        called.append("once")
-        look()
-        with transaction.atomic():
-            with connection.cursor() as cursor:
-                for text in texts:
-                    cursor.execute(text.format("text"))
-            look()
-            transaction.set_rollback(True)
-        return look()
-
-    for _ in range(4):
-        ran(lambda ctx: ctx.step.run("look", look))
-    for number in range(1, 4):
-        run = ran(lambda ctx: [ctx.step.run("change", changes), ctx.step.run("look", look)])
-        assert (run.output, len(called)) == (["jazz", "jazz"], number)
-        assert not run.log_lines.exists()
 
 
 def test_a_transaction_that_psycopg_opens_is_asked_nothing_prepared(jazz, monkeypatch):
@@ -282,16 +246,16 @@ def test_a_preparation_that_waits_for_a_lock_is_broken_off_by_the_workers_timeou
     play(1)
 
 
-def test_with_a_psycopg_that_takes_no_names_steps_go_unprepared_and_the_log_says_so(
+def test_with_a_psycopg_whose_cursors_take_no_answer_steps_go_by_its_own_and_the_log_says_so(
     jazz, monkeypatch, caplog
 ):
     def cannot(*_: Any) -> None:
-        raise psycopg_internals.Unfit("looks up prepared statements in another way")
+        raise psycopg_internals.Unfit("gives a cursor its answer in another way")
 
-    monkeypatch.setattr(pooled_steps, "_found", None)
-    monkeypatch.setattr(psycopg_internals, "name_prepared", cannot)
+    monkeypatch.setattr(step_statements, "_found", None)
+    monkeypatch.setattr(psycopg_internals, "give_answer", cannot)
     play(1)
-    assert "Steps' statements are not prepared behind the pool. psycopg" in caplog.text
+    assert "Steps' statements go by psycopg's own cursors. psycopg" in caplog.text
     connection.close()
     play(4)
     assert prepared() == {}

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection, transaction
 from django.db.models import Count, Value
 from django.db.models.functions import Substr
 
-from jobs.api import Context
+from jobs.api import Context, StepError
 from jobs.execution.executor import execute
 from jobs.platform.postgres import step_cursor as preparing
+from jobs.platform.postgres.pipeline import PipelineConnection
 from jobs.runs.claiming import claim_due
 from songs.models import Category
 from tests.support.functions import at_once, go, ran, registered, the_run
@@ -184,3 +187,119 @@ def test_a_run_that_was_interrupted_meets_no_second_workers_old_plan(migrate):
         run = the_run()
     assert (run.status, run.output) == ("completed", ["jazz"] * OFTEN)
     assert not run.attempts.exists()
+
+
+CHANGES = {
+    "alters": ["ALTER TABLE songs_category ALTER folded TYPE {}"],
+    "after a comment": ["-- a type\nALTER TABLE songs_category ALTER folded TYPE {}"],
+    "in one text": ["SELECT 1; ALTER TABLE songs_category ALTER folded TYPE {}"],
+    "by a block": ["DO $$BEGIN ALTER TABLE songs_category ALTER folded TYPE {}; END$$"],
+    "forgets": ["DEALLOCATE ALL"],
+}
+
+
+@pytest.mark.parametrize("texts", CHANGES.values(), ids=CHANGES)
+def test_a_step_that_changes_a_table_is_asked_no_old_plan(texts):
+    """Nor is the next one, after the change was undone."""
+    Category.objects.create(name="Jazz", folded="jazz")
+    called: list[str] = []
+
+    def look() -> str:
+        return [Category.objects.get(name="Jazz").folded for _ in range(OFTEN)][-1]
+
+    def changes() -> str:
+        called.append("once")
+        look()
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                for text in texts:
+                    cursor.execute(text.format("text"))
+            look()
+            transaction.set_rollback(True)
+        return look()
+
+    for _ in range(4):
+        ran(lambda ctx: ctx.step.run("look", look))
+    for number in range(1, 4):
+        run = ran(lambda ctx: [ctx.step.run("change", changes), ctx.step.run("look", look)])
+        assert (run.output, len(called)) == (["jazz", "jazz"], number)
+        assert not run.log_lines.exists()
+
+
+# --- trips ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def trips(monkeypatch) -> list[str]:
+    """A word for each answer that a worker waits for: the engine's trips, and psycopg's."""
+    made: list[str] = []
+    converse = PipelineConnection._converse
+    answer = PipelineConnection._answer_blocking
+    execute_by_psycopg = psycopg.Cursor.execute
+
+    def note(word: str, trip: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(*given: Any, **options: Any) -> Any:
+            made.append(word)
+            return trip(*given, **options)
+
+        return noted
+
+    monkeypatch.setattr(PipelineConnection, "_converse", note("the engine's", converse))
+    monkeypatch.setattr(PipelineConnection, "_answer_blocking", note("the engine's", answer))
+    monkeypatch.setattr(psycopg.Cursor, "execute", note("psycopg's", execute_by_psycopg))
+    return made
+
+
+@pytest.mark.needs_pipeline("plain cursors defer nothing")
+def test_a_frequent_statement_its_steps_savepoint_and_the_release_of_the_last_are_one_trip(trips):
+    found: list[list[str]] = []
+
+    def body() -> int:
+        before = len(trips)
+        answer = count("Jazz")
+        found.append(trips[before:])
+        return answer
+
+    def handler(ctx: Context) -> int:
+        ctx.step.run("first", count, "Jazz")
+        before = len(trips)
+        for number in range(3):
+            ctx.step.run(f"count-{number}", body)
+        return len(trips) - before
+
+    for _ in range(3):
+        ran(handler)
+    found.clear()
+    assert ran(handler).output == 3
+    assert found == [["the engine's"]] * 3
+
+
+@pytest.mark.needs_pipeline("plain cursors defer nothing")
+def test_steps_that_send_nothing_cost_no_trip(trips):
+    def handler(ctx: Context) -> int:
+        ctx.step.run("first", count, "Jazz")
+        before = len(trips)
+        for number in range(3):
+            ctx.step.run(f"nothing-{number}", str)
+        return len(trips) - before
+
+    assert ran(handler).output == 0
+
+
+def test_a_callback_of_a_step_that_fails_is_not_made_and_those_of_silent_steps_are():
+    made: list[str] = []
+
+    def fails() -> None:
+        transaction.on_commit(lambda: made.append("fails"))
+        raise ValueError("after its callback")
+
+    def handler(ctx: Context) -> None:
+        ctx.step.run("first", count, "Jazz")
+        for name in ("one", "two"):
+            ctx.step.run(name, lambda name=name: transaction.on_commit(lambda: made.append(name)))
+        with suppress(StepError):
+            ctx.step.run("fails", fails)
+        ctx.step.run("three", lambda: transaction.on_commit(lambda: made.append("three")))
+
+    assert ran(handler, retries=0).status == "completed"
+    assert made == ["one", "two", "three"]
