@@ -24,7 +24,7 @@ from __future__ import annotations
 import itertools
 import select
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg import errors
@@ -39,6 +39,16 @@ from jobs.platform.postgres.statement_text import compile_statement
 
 Statement = tuple[str, Mapping[str, Any]]  # text, values by name
 Rows = list[tuple[Any, ...]]
+
+
+class Bound(NamedTuple):
+    """A cursor's statement with its values, as libpq takes them."""
+
+    key: Key
+    values: Sequence[Any]
+    formats: Any
+
+
 New = tuple[Key, bytes]  # prepared in this conversation; its name
 
 NOTHING: Mapping[str, Any] = {}
@@ -68,12 +78,27 @@ class PipelineConnection:
     def execute_pipeline(
         self, statements: Sequence[Statement], *, commits: bool = False
     ) -> list[Rows]:
+        return [self._load_rows(answer) for answer in self._answers(statements, commits=commits)]
+
+    def execute_for_cursor(self, statement: Bound) -> PGresult | None:
+        """None: it cannot be prepared. Raises psycopg's errors."""
         self._notice_plan_changes()
-        first = [*self._begin_if_wanted(), *self._deferred_statements()]
+        if self._may_undo_changes and not self._opens:
+            return None
+        return self._answers([statement])[0]
+
+    def _answers(
+        self, statements: Sequence[Statement | Bound], *, commits: bool = False
+    ) -> list[PGresult]:
+        self._notice_plan_changes()
+        ahead = self._ahead(commits=commits)
+        first = [*self._begin_if_wanted(), *ahead, *self._deferred_statements()]
         asked = [*first, *statements, *([COMMIT] if commits else [])]
         with self._raw.lock:
-            rows = [self._load_rows(result) for result in self._ask(asked)]
-        return rows[len(first) : len(first) + len(statements)]
+            answers = self._ask(asked)
+        for answer in answers:
+            self._raise_if_refused(answer)
+        return answers[len(first) : len(first) + len(statements)]
 
     def execute_nowait(self, text: str, values: Mapping[str, Any]) -> Rows:
         """See (5)."""
@@ -86,22 +111,8 @@ class PipelineConnection:
             self._pass_on_notifications()
             return self._load_rows(result)
 
-    def execute_for_cursor(self, key: Key, values: Sequence[Any], formats: Any) -> PGresult | None:
-        """Execute a cursor's statement, prepared; None: it cannot be. Raises psycopg's errors."""
-        self._notice_plan_changes()
-        if self._may_undo_changes and not self._opens:
-            return None
-        first = [*self._begin_if_wanted(), *self._deferred_statements()]
-        with self._raw.lock:
-            answers = self._converse(
-                lambda: [
-                    *(self._send(*statement) for statement in first),
-                    self._send_prepared(key, values, formats),
-                ]
-            )
-        for answer in answers:
-            self._raise_if_refused(answer)
-        return answers[len(first)]
+    def _ahead(self, *, commits: bool) -> list[Statement]:
+        return []
 
     @property
     def is_free(self) -> bool:
@@ -136,8 +147,7 @@ class PipelineConnection:
     def take_deferred(self) -> list[str]:
         """What was not sent; it is not going to be."""
         texts, self._deferred = self._deferred, []
-        if texts:
-            psycopg_internals.call_no_more(self._raw)
+        psycopg_internals.call_no_more(self._raw)
         return texts
 
     def _deferred_statements(self) -> list[Statement]:
@@ -146,9 +156,9 @@ class PipelineConnection:
     def _send_deferred(self) -> None:
         """Ahead of what psycopg sends, whose cursor holds the lock and has counted a BEGIN."""
         texts = self.take_deferred()
-        if self._opens:
-            texts.insert(0, "BEGIN")
-        self._load_rows(self._pg.exec_("; ".join(texts).encode()))
+        if texts:
+            begin = ["BEGIN"] if self._opens else []
+            self._load_rows(self._pg.exec_("; ".join([*begin, *texts]).encode()))
 
     # ----------------------------------------------------------------------------------------------
 
@@ -177,8 +187,8 @@ class PipelineConnection:
             self._prepared[key] = name
         return self._pg.exec_prepared(self._prepared[key], dumped, formats)
 
-    def _ask(self, statements: Sequence[Statement]) -> list[PGresult]:
-        return self._converse(lambda: [self._send(*statement) for statement in statements])
+    def _ask(self, statements: Sequence[Statement | Bound]) -> list[PGresult]:
+        return self._converse(lambda: [self._send(statement) for statement in statements])
 
     def _converse(self, send: Callable[[], list[New | None]]) -> list[PGresult]:
         """Results that belong to nothing that `send` returns come last."""
@@ -198,7 +208,10 @@ class PipelineConnection:
         self._pass_on_notifications()
         return answers
 
-    def _send(self, text: str, values: Mapping[str, Any]) -> New | None:
+    def _send(self, statement: Statement | Bound) -> New | None:
+        if isinstance(statement, Bound):
+            return self._send_prepared(*statement)
+        text, values = statement
         query, names, is_planned = compile_statement(text)
         key, dumped, formats = self._dump_values(query, names, values)
         if not is_planned:

@@ -4,12 +4,12 @@ find nothing prepared.
 Preparing still pays (statements). A statement's name is a hash of its text, so all processes may
 use what one prepared in a session.
 
-1. A trip outside a transaction assumes its statements prepared. If one is missing, nothing was
-   done: the trip is repeated and prepares.
+1. A trip outside a transaction, also one that opens it, assumes its statements prepared. If one is
+   missing, nothing was done: the trip is repeated and prepares.
 2. Inside a transaction a missing statement would end it. So one is used only if this connection
-   knows it in the session, whose mark BEGIN reads. Else it is prepared, or, without a mark, sent
-   unprepared. The mark is a setting: the server may give another session an old one's number, and
-   DISCARD ALL, which forgets the statements, forgets the mark. After a change (plan_changes)
+   knows it in the session, whose mark is read after BEGIN. Else it is prepared, or, without a mark,
+   sent unprepared. The mark is a setting: the server may give another session an old one's number,
+   and DISCARD ALL, which forgets the statements, forgets the mark. After a change (plan_changes)
    nothing is known. Nothing is prepared until the transaction's end: it may be rolled back.
 3. A pool may reset its sessions (`server_reset_query_always`). The engine trusts them once a trip
    of (1) found its statements, and stops trying after MAX_MISSES.
@@ -33,10 +33,16 @@ from psycopg import capabilities
 from psycopg.pq import DiagnosticField, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
-from jobs.platform.postgres import pipeline_switch, plan_changes, transaction_count
+from jobs.platform.postgres import (
+    pipeline_switch,
+    plan_changes,
+    psycopg_internals,
+    transaction_count,
+)
 from jobs.platform.postgres.pipeline import (
     ATTRIBUTE,
     NOTHING,
+    Bound,
     New,
     PipelineConnection,
     Rows,
@@ -100,10 +106,16 @@ class PooledPipelineConnection(PipelineConnection):
         self._assumed: set[bytes] = set()  # sent as prepared
         self._newly_prepared: set[bytes] = set()
 
-    def execute_pipeline(
-        self, statements: Sequence[Statement], *, commits: bool = False
-    ) -> list[Rows]:
+    def _answers(
+        self, statements: Sequence[Statement | Bound], *, commits: bool = False
+    ) -> list[PGresult]:
         self._notice_another_transaction()
+        answers = super()._answers(statements, commits=commits)
+        self._transaction = transaction_count.numbers(self._raw)
+        return answers
+
+    def _ahead(self, *, commits: bool) -> list[Statement]:
+        """The settings, and the question which session it is."""
         is_to_set = self._is_idle or not self._settings_are_set
         values = _settings(self.settings) if is_to_set else []
         self._settings_are_set = True
@@ -112,9 +124,7 @@ class PooledPipelineConnection(PipelineConnection):
             values = [WHICH_SESSION, *values]
         ahead: list[Statement] = [(_select(values), NOTHING)] if values else []
         self._asks_session = ahead[0] if asks_session else None
-        rows = super().execute_pipeline([*ahead, *statements], commits=commits)
-        self._transaction = transaction_count.numbers(self._raw)
-        return rows[len(ahead) :]
+        return ahead
 
     def execute_nowait(self, text: str, values: Mapping[str, Any]) -> Rows:
         _, _, is_planned = compile_statement(text)
@@ -125,48 +135,39 @@ class PooledPipelineConnection(PipelineConnection):
     def begin(self) -> None:
         if self._opens:
             transaction_count.add(self._raw)
-            values = [WHICH_SESSION, *_settings(self.settings)]
             with self._raw.lock:
-                result = self._pg.exec_(f"BEGIN; {_select(values)}".encode())
-                self._load_rows(result)
-            self._notice_another_transaction()
-            self._settings_are_set = True
-            self._enter_session(result)
+                self._begin()
+
+    def _begin(self) -> None:
+        values = [WHICH_SESSION, *_settings(self.settings)]
+        result = self._pg.exec_(f"BEGIN; {_select(values)}".encode())
+        self._load_rows(result)
+        self._notice_another_transaction()
+        self._settings_are_set = True
+        self._enter_session(result)
 
     def begin_step(self) -> None:
-        """Before the first statement: its session must be known."""
-        self.begin()
+        """A statement of psycopg's must not open the transaction: its session would be unknown."""
+        psycopg_internals.call_before_next(self._raw, self._send_deferred)
 
-    def execute_for_cursor(self, key: Key, values: Sequence[Any], formats: Any) -> PGresult | None:
-        """See (2) and (3)."""
+    def _send_deferred(self) -> None:
+        if self._opens:
+            self._begin()
+        super()._send_deferred()
+
+    def execute_for_cursor(self, statement: Bound) -> PGresult | None:
+        """See (1) to (3)."""
         self._notice_another_transaction()
-        if self._in_this_session is None or not self._may_prepare:
+        if not self._sessions_are_trusted or self._misses >= MAX_MISSES:
             return None
-        self._newly_prepared = set()
-        try:
-            return super().execute_for_cursor(key, values, formats)
-        finally:
-            self._in_this_session |= self._newly_prepared
-
-    def _send_prepared(self, key: Key, dumped: Sequence[Any], formats: Any) -> New | None:
-        name = name_of(key)
-        is_new = name not in (self._in_this_session or ())
-        if is_new:
-            self._send_anew(name, key)
-        self._pg.send_query_prepared(name, dumped, formats)
-        return (key, name) if is_new else None
+        if self._in_this_session is None and not self._opens:
+            return None
+        self._ever_sent.add(name_of(statement.key))
+        return super().execute_for_cursor(statement)
 
     def _send_anew(self, name: bytes, key: Key) -> None:
         self._pg.send_close_prepared(name)
         self._pg.send_prepare(name, *key)
-
-    @property
-    def _may_prepare(self) -> bool:
-        return (
-            self._sessions_are_trusted
-            and self._misses < MAX_MISSES
-            and self._pg.transaction_status == TransactionStatus.INTRANS
-        )
 
     def _notice_another_transaction(self) -> None:
         """One that psycopg began leads to an unknown session."""
@@ -193,7 +194,7 @@ class PooledPipelineConnection(PipelineConnection):
 
     # --- a trip -----------------------------------------------------------------------------------
 
-    def _ask(self, statements: Sequence[Statement]) -> list[PGresult]:
+    def _ask(self, statements: Sequence[Statement | Bound]) -> list[PGresult]:
         self._began_idle = self._is_idle
         answers = self._make_trip(statements)
         if self._began_idle and any(map(_is_unprepared, answers)):
@@ -207,14 +208,14 @@ class PooledPipelineConnection(PipelineConnection):
         return answers
 
     def _make_trip(
-        self, statements: Sequence[Statement], *, is_repeated: bool = False
+        self, statements: Sequence[Statement | Bound], *, is_repeated: bool = False
     ) -> list[PGresult]:
         self._is_repeated, self._assumed, self._newly_prepared = is_repeated, set(), set()
         if self._began_idle:
             self._in_this_session = None
         return super()._ask(statements)
 
-    def _learn(self, statements: Sequence[Statement], answers: Sequence[PGresult]) -> None:
+    def _learn(self, statements: Sequence[Statement | Bound], answers: Sequence[PGresult]) -> None:
         self._ever_prepared |= self._newly_prepared
         if any(answer.status not in SUCCEEDED for answer in answers):
             return
@@ -224,12 +225,10 @@ class PooledPipelineConnection(PipelineConnection):
         if self._in_this_session is not None:
             self._in_this_session |= self._newly_prepared | self._assumed
 
-    def _send(self, text: str, values: Mapping[str, Any]) -> New | None:
-        query, names, is_planned = compile_statement(text)
-        key, dumped, formats = self._dump_values(query, names, values)
+    def _send_prepared(self, key: Key, dumped: Sequence[Any], formats: Any) -> New | None:
         name = name_of(key)
-        if not is_planned or self._goes_unprepared(name):
-            self._pg.send_query_params(query, dumped, key[1], formats)
+        if self._goes_unprepared(name):
+            self._pg.send_query_params(key[0], dumped, key[1], formats)
             return None
         if self._is_prepared(name):
             self._assumed.add(name)

@@ -19,7 +19,7 @@ from psycopg.adapt import PyFormat, Transformer
 from psycopg.pq import Format
 
 from jobs.platform.postgres import psycopg_internals
-from jobs.platform.postgres.pipeline import PipelineConnection
+from jobs.platform.postgres.pipeline import Bound, PipelineConnection
 from jobs.platform.postgres.statement_text import compile_positional
 
 logger = logging.getLogger("jobs.engine")
@@ -48,7 +48,8 @@ class StepStatements:
         adapter = Transformer(cursor)
         dumped: Any = adapter.dump_sequence(values, [AUTO] * len(values))
         key = compile_positional(query), tuple(adapter.types or ())
-        answer = self._pipeline_connection.execute_for_cursor(key, dumped, adapter.formats)
+        statement = Bound(key, dumped, adapter.formats)
+        answer = self._pipeline_connection.execute_for_cursor(statement)
         if answer is None:
             return False
         psycopg_internals.give_answer(cursor, adapter, answer)

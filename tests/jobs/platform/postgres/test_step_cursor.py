@@ -154,8 +154,10 @@ def test_a_migration_under_a_running_worker_costs_no_attempt(migrate):
         assert not run.attempts.exists()
 
 
-def test_a_run_that_was_interrupted_meets_no_second_workers_old_plan(migrate):
-    """The next worker's connection may have prepared the statement as well."""
+def test_a_run_that_was_interrupted_meets_no_second_workers_old_plan(migrate, is_pooled):
+    """The next worker's connection may have prepared the statement as well. Behind a pool none is
+    interrupted: the trip that opens a transaction is repeated.
+    """
     Category.objects.create(name="Jazz", folded="jazz", pk=100_000)
 
     def look() -> str:
@@ -180,7 +182,7 @@ def test_a_run_that_was_interrupted_meets_no_second_workers_old_plan(migrate):
             migrate()
             go()
             work()
-            assert the_run().requeue_count == 1
+            assert the_run().requeue_count == (0 if is_pooled else 1)
             second.submit(work).result()
         finally:
             second.submit(lambda: connection.close()).result()
