@@ -28,7 +28,8 @@ def compile_statement(text: str) -> tuple[bytes, list[str], bool]:
 
 
 @lru_cache(maxsize=256)
-def compile_positional(text: str) -> bytes:
+def compile_positional(text: str) -> tuple[bytes, int]:
+    """The text, and how many values it takes."""
     count = 0
 
     def number(match: re.Match[str]) -> str:
@@ -38,4 +39,4 @@ def compile_positional(text: str) -> bytes:
         count += 1
         return f"${count}"
 
-    return POSITIONAL.sub(number, text).encode()
+    return POSITIONAL.sub(number, text).encode(), count

@@ -43,12 +43,12 @@ class StepStatements:
         """False: psycopg is to. Raises psycopg's errors."""
         if not self._is_often(query) or not self._pipeline_connection.is_free:
             return False
-        if cursor.closed or cursor.format == Format.BINARY:
+        text, count = compile_positional(query)
+        if count != len(values) or cursor.closed or cursor.format == Format.BINARY:
             return False
         adapter = Transformer(cursor)
         dumped: Any = adapter.dump_sequence(values, [AUTO] * len(values))
-        key = compile_positional(query), tuple(adapter.types or ())
-        statement = Bound(key, dumped, adapter.formats)
+        statement = Bound((text, tuple(adapter.types or ())), dumped, adapter.formats)
         answer = self._pipeline_connection.execute_for_cursor(statement)
         if answer is None:
             return False

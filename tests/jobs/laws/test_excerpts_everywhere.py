@@ -95,9 +95,6 @@ NO_TEXTS = {
         "distinct[at:at + BATCH]",
     },
     "jobs/control/pauses.py": {"ids[start:start + BATCH]"},
-    "jobs/platform/postgres/pooled_pipeline.py": {
-        "rows[len(ahead):]",
-    },
     "jobs/platform/postgres/role_privileges.py": {"tables[:MAX_SHOWN]"},
     "jobs/lib/secrets.py": {  # the mask
         "text[:end]",
@@ -108,7 +105,7 @@ NO_TEXTS = {
     },
     "jobs/platform/http/deadline_socket.py": {"view[sent:]"},
     "jobs/platform/postgres/pipeline.py": {
-        "rows[len(first):len(first) + len(statements)]",
+        "answers[len(first):len(first) + len(statements)]",
         "AUTO[:len(names)]",
     },
     "songs/ways_back.py": {"parts[:length]"},

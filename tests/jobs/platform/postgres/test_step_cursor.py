@@ -19,6 +19,7 @@ from jobs.platform.postgres import step_cursor as preparing
 from jobs.platform.postgres.pipeline import PipelineConnection
 from jobs.runs.claiming import claim_due
 from songs.models import Category
+from tests.support.blocking import Uncommitted, others, wait_until_blocked
 from tests.support.functions import at_once, go, ran, registered, the_run
 
 pytestmark = [
@@ -305,3 +306,60 @@ def test_a_callback_of_a_step_that_fails_is_not_made_and_those_of_silent_steps_a
 
     assert ran(handler, retries=0).status == "completed"
     assert made == ["one", "two", "three"]
+
+
+# --- what does not fit ----------------------------------------------------------------------------
+
+
+def test_a_placeholder_of_another_format_goes_as_everywhere():
+    """`%b` asks psycopg for a binary value."""
+    Category.objects.create(name="Jazz", folded="jazz", pk=100_000)
+
+    def ask() -> list[str]:
+        found = Category.objects.extra(
+            where=["id = %b", "name LIKE 'J%%' AND name <> %s"], params=[100_000, "%s"]
+        )
+        return [category.name for category in found]
+
+    def handler(ctx: Context) -> list[list[str]]:
+        return [ctx.step.run(f"ask-{number}", ask) for number in range(OFTEN + 1)]
+
+    run = ran(handler, retries=0)
+    assert (run.status, run.output) == ("completed", [["Jazz"]] * (OFTEN + 1))
+
+
+def test_a_statement_that_waits_for_a_lock_is_broken_off_by_the_workers_timeout(alarm):
+    """The steps before it in its transaction go with the connection, and are done anew."""
+    Category.objects.create(name="Jazz", folded="jazz")
+    called: list[str] = []
+
+    def blocks() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("LOCK songs_category")
+
+    def when_it_waits() -> None:
+        wait_until_blocked(1)
+        alarm()
+
+    def asks() -> int:
+        called.append("asks")
+        if called.count("asks") > 1:
+            return count("Jazz")
+        with others() as start, Uncommitted(blocks):
+            start(when_it_waits)
+            return count("Jazz")
+
+    def adds() -> None:
+        called.append("adds")
+        Category.objects.create(name="Blues", folded="blues")
+
+    def handler(ctx: Context) -> int:
+        for number in range(OFTEN):
+            ctx.step.run(f"count-{number}", count, "Jazz")
+        ctx.step.run("add", adds)
+        return ctx.step.run("ask", asks)
+
+    run = ran(handler, retries=1, skip_time=True)
+    assert (run.status, run.output) == ("completed", 1)
+    assert called.count("asks") == 2
+    assert Category.objects.filter(name="Blues").count() == 1
