@@ -136,7 +136,8 @@ class PipelineConnection:
                 self._load_rows(self._pg.exec_(b"BEGIN"))
 
     def begin_step(self) -> None:
-        """See (7)."""
+        """The transaction opens before psycopg does anything, as if it had been opened here."""
+        psycopg_internals.call_before_next(self._raw, self._send_deferred)
 
     # --- deferred ---------------------------------------------------------------------------------
 
@@ -155,10 +156,10 @@ class PipelineConnection:
 
     def _send_deferred(self) -> None:
         """Ahead of what psycopg sends, whose cursor holds the lock and has counted a BEGIN."""
-        texts = self.take_deferred()
+        begin = ["BEGIN"] if self._opens else []
+        texts = [*begin, *self.take_deferred()]
         if texts:
-            begin = ["BEGIN"] if self._opens else []
-            self._load_rows(self._pg.exec_("; ".join([*begin, *texts]).encode()))
+            self._load_rows(self._pg.exec_("; ".join(texts).encode()))
 
     # ----------------------------------------------------------------------------------------------
 

@@ -33,12 +33,7 @@ from psycopg import capabilities
 from psycopg.pq import DiagnosticField, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
-from jobs.platform.postgres import (
-    pipeline_switch,
-    plan_changes,
-    psycopg_internals,
-    transaction_count,
-)
+from jobs.platform.postgres import pipeline_switch, plan_changes, transaction_count
 from jobs.platform.postgres.pipeline import (
     ATTRIBUTE,
     NOTHING,
@@ -146,12 +141,8 @@ class PooledPipelineConnection(PipelineConnection):
         self._settings_are_set = True
         self._enter_session(result)
 
-    def begin_step(self) -> None:
-        """A statement of psycopg's must not open the transaction: its session would be unknown."""
-        psycopg_internals.call_before_next(self._raw, self._send_deferred)
-
     def _send_deferred(self) -> None:
-        if self._opens:
+        if self._opens:  # by psycopg's BEGIN the session would be unknown
             self._begin()
         super()._send_deferred()
 

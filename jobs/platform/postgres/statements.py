@@ -111,7 +111,7 @@ def only_value(rows: Rows) -> Any:
 
 
 def begin_step() -> None:
-    """The transaction that Django wants opens with the first statement, behind a pool now."""
+    """Before its first statement, which opens the transaction that Django wants."""
     here = _ready()
     pipeline_connection = _pipeline(here)
     with here.wrap_database_errors:

@@ -201,6 +201,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.needs_pipeline("psycopg alone does not notice all of them")
 @pytest.mark.parametrize("texts", CHANGES.values(), ids=CHANGES)
 def test_a_step_that_changes_a_table_is_asked_no_old_plan(texts):
     """Nor is the next one, after the change was undone."""
@@ -363,3 +364,27 @@ def test_a_statement_that_waits_for_a_lock_is_broken_off_by_the_workers_timeout(
     assert (run.status, run.output) == ("completed", 1)
     assert called.count("asks") == 2
     assert Category.objects.filter(name="Blues").count() == 1
+
+
+SETTINGS = {"autocommit": True, "read_only": True, "isolation_level": 4}
+
+
+@pytest.mark.needs_pipeline("by plain cursors the first statement opens the transaction")
+@pytest.mark.parametrize(("name", "value"), SETTINGS.items(), ids=SETTINGS)
+def test_a_step_cannot_change_what_its_transaction_is_before_the_first_statement(name, value):
+    """psycopg refuses that in a transaction. Else the step's work would commit by itself, and the
+    next run find the connection so.
+    """
+
+    def changes() -> str:
+        try:
+            setattr(connection.connection, name, value)
+        except psycopg.ProgrammingError as error:
+            return str(error)
+        Category.objects.create(name="Jazz", folded="jazz")
+        return "changed"
+
+    run = ran(lambda ctx: ctx.step.run("change", changes))
+    assert "INTRANS" in run.output
+    assert getattr(connection.connection, name) in (None, False, True)
+    assert not Category.objects.exists()
