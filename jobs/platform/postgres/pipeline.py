@@ -71,6 +71,7 @@ class PipelineConnection:
         self._poll = select.poll()
         self._poll.register(self._pg.socket, select.POLLIN)
         self._deferred: list[str] = []  # (7)
+        self._begun = 0  # transactions, when it was deferred
         self._may_undo_changes = False  # of plans: so may the transaction's rollback
         psycopg_internals.deallocate_by_name(raw)  # (6)
         plan_changes.watch(raw)
@@ -133,16 +134,16 @@ class PipelineConnection:
         if self._opens:
             transaction_count.add(self._raw)
             with self._raw.lock:
-                self._load_rows(self._pg.exec_(b"BEGIN"))
+                self._begin()
 
     def begin_step(self) -> None:
         """The transaction opens before psycopg does anything, as if it had been opened here."""
-        psycopg_internals.call_before_next(self._raw, self._send_deferred)
+        self.defer([])
 
     # --- deferred ---------------------------------------------------------------------------------
 
     def defer(self, texts: Sequence[str]) -> None:
-        self._deferred = list(texts)
+        self._deferred, self._begun = list(texts), transaction_count.begun(self._raw)
         psycopg_internals.call_before_next(self._raw, self._send_deferred)
 
     def take_deferred(self) -> list[str]:
@@ -155,11 +156,18 @@ class PipelineConnection:
         return [(text, NOTHING) for text in self.take_deferred()]
 
     def _send_deferred(self) -> None:
-        """Ahead of what psycopg sends, whose cursor holds the lock and has counted a BEGIN."""
-        begin = ["BEGIN"] if self._opens else []
-        texts = [*begin, *self.take_deferred()]
+        """Ahead of what psycopg sends, which holds the lock."""
+        texts = self.take_deferred()
+        if self._opens:
+            # One of its cursors has counted it.
+            if transaction_count.begun(self._raw) == self._begun:
+                transaction_count.add(self._raw)
+            self._begin()
         if texts:
             self._load_rows(self._pg.exec_("; ".join(texts).encode()))
+
+    def _begin(self) -> None:
+        self._load_rows(self._pg.exec_(b"BEGIN"))
 
     # ----------------------------------------------------------------------------------------------
 

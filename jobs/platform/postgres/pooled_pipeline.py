@@ -127,24 +127,14 @@ class PooledPipelineConnection(PipelineConnection):
             return self.execute_pipeline([(text, values)])[0]
         return super().execute_nowait(text, values)
 
-    def begin(self) -> None:
-        if self._opens:
-            transaction_count.add(self._raw)
-            with self._raw.lock:
-                self._begin()
-
     def _begin(self) -> None:
+        """By a BEGIN of psycopg's the session would be unknown."""
         values = [WHICH_SESSION, *_settings(self.settings)]
         result = self._pg.exec_(f"BEGIN; {_select(values)}".encode())
         self._load_rows(result)
         self._notice_another_transaction()
         self._settings_are_set = True
         self._enter_session(result)
-
-    def _send_deferred(self) -> None:
-        if self._opens:  # by psycopg's BEGIN the session would be unknown
-            self._begin()
-        super()._send_deferred()
 
     def execute_for_cursor(self, statement: Bound) -> PGresult | None:
         """See (1) to (3)."""

@@ -80,6 +80,20 @@ def test_a_body_that_ends_its_transaction_errs_and_its_attempts_come_to_an_end(e
     assert run.steps.get().status == "failed"
 
 
+@pytest.mark.needs_pipeline("by plain cursors what psycopg opens is not counted")
+def test_so_does_one_whose_transaction_psycopg_was_to_open():
+    """By what is no statement of a cursor's."""
+
+    def body() -> None:
+        with connection.connection.transaction():
+            create("never")
+        connection.connection.commit()
+
+    run = play(lambda ctx: ctx.step.run("atomic", body))
+    assert run.status == "failed"
+    assert errors(run) == [("atomic", LOST)] * 2
+
+
 def test_what_an_earlier_step_did_goes_and_comes_again_with_the_transaction_that_another_lost():
     calls: list[str] = []
 
