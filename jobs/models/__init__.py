@@ -9,19 +9,8 @@ from jobs.models.fetch import HOST_SQL, IN_FLIGHT, Fetch, FetchStatus
 from jobs.models.function import RegisteredFunction
 from jobs.models.hand_over import HandOverNote
 from jobs.models.rollup import Rollup, RollupMark, UndoneEnd
-from jobs.models.run import (
-    CLASS,
-    DUE_AT,
-    FINISHED,
-    IS_DUE,
-    OPEN_FAILURE,
-    UNFINISHED,
-    Reason,
-    Run,
-    RunQuerySet,
-    RunStatus,
-    in_sql,
-)
+from jobs.models.run import CLASS, DUE_AT, IS_DUE, OPEN_FAILURE, Run, RunQuerySet
+from jobs.models.run_status import FINISHED, UNFINISHED, Reason, RunStatus, in_sql
 from jobs.models.step import REMEMBERED, Attempt, AttemptStatus, LogLine, Step, StepKind, StepStatus
 from jobs.models.submission import Submission
 

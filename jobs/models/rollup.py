@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
-from jobs.models.run import RunStatus
+from jobs.models.run_status import RunStatus
 
 
 class Rollup(models.Model):

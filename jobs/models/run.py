@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -9,47 +8,16 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
-from django.db.models.lookups import Exact, In, IsNull
+from django.db.models.lookups import IsNull
 
 from jobs.ids import new_id
 from jobs.models.event import Event
+from jobs.models.run_status import FINISHED, UNFINISHED, WHOLE, Reason, RunStatus
 
-
-class RunStatus(models.TextChoices):
-    QUEUED = "queued"
-    RUNNING = "running"
-    WAITING = "waiting"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    SKIPPED = "skipped"
-
-
-UNFINISHED = [RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING]
-FINISHED = [RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.SKIPPED]
 # Not mended by a rerun, and not dealt with by an operator.
 OPEN_FAILURE = Q(status=RunStatus.FAILED, mended_at__isnull=True)
 # SQL, by the index of due runs.
 IS_DUE = "due_at <= statement_timestamp() AND lease_token IS NULL"
-
-
-def in_sql(statuses: Iterable[str]) -> str:
-    """“('queued', 'running')”."""
-    listed = ", ".join(f"'{status}'" for status in statuses)
-    return f"({listed})"
-
-
-class Reason(models.TextChoices):
-    NONE = "", "due"
-    TURN = "turn", "its turn"
-    BACKOFF = "backoff", "backing off"
-    SLEEP = "sleep", "sleeping"
-    FETCH = "fetch", "HTTP in flight"
-    EVENT = "event", "waiting for an event"
-    INVOKE = "invoke", "waiting for a function"
-    FUNCTION = "function", "its function is not registered"
-    PAUSED = "paused", "its function is paused"
-    ASIDE = "aside", "set aside: it could not be taken up"
 
 
 class RunQuerySet(models.QuerySet["Run"]):
@@ -267,19 +235,7 @@ class Run(models.Model):
                 condition=Q(invoked_by__isnull=False),
             ),
         ]
-        # One check for all: PostgreSQL reads each anew with each statement; ten took a tenth of a
-        # commit.
-        constraints = [
-            models.CheckConstraint(
-                name="jobs_run_whole",
-                condition=Q(
-                    Exact(IsNull(F("lease_token"), True), IsNull(F("lease_until"), True)),
-                    Exact(IsNull(F("ended_at"), True), In(F("status"), UNFINISHED)),
-                    Exact(IsNull(F("ended_at"), False), In(F("status"), FINISHED)),
-                    Q(ended_at__isnull=True) | Q(due_at__isnull=True),
-                ),
-            ),
-        ]
+        constraints = [models.CheckConstraint(name="jobs_run_whole", condition=WHOLE)]
 
     def __str__(self) -> str:
         return f"{self.fn_id} {self.id}"
