@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Greatest, Now
 
 from jobs.control.deadlines import start_deadline
@@ -55,6 +55,8 @@ def pause(fn_id: str, *, stop_running: bool = False, reason: str = "") -> bool:
     if stop_running:
         running = Run.objects.in_status(RunStatus.RUNNING).filter(fn_id=fn_id)
         running.update_in_order(stop_requested=True)
+        # Else each sweep would pass by all whose deadline has come.
+        _never_started(fn_id).filter(expires_at__isnull=False).update(expires_at=None)
     else:
         _go_on(fn_id, but=_held(fn_id))
     return changed
@@ -132,15 +134,17 @@ def _ready(fn_id: str) -> None:
     stood = RegisteredFunction.objects.filter(fn_id=fn_id, stands_still=True).first()
     if stood is None or stood.paused_at is None:
         return
-    waiting = Run.objects.in_status(RunStatus.QUEUED).filter(fn_id=fn_id, started_at=None)
+    waiting = _never_started(fn_id)
     parked = list(waiting.filter(reason=Reason.TURN).values_list("id", flat=True))
     waiting.update(ready_at=Greatest("ready_at", Now()))
     transaction.on_commit(partial(turns.wake_passed_by, parked), robust=True)
     start = stood.config.get("timeouts", {}).get("start")
     if start is not None:
-        in_time = Now() + timedelta(seconds=start)
-        timed = waiting.filter(expires_at__isnull=False)
-        timed.update(expires_at=Greatest("expires_at", in_time))
+        waiting.update(expires_at=F("ready_at") + timedelta(seconds=start))
+
+
+def _never_started(fn_id: str) -> RunQuerySet:
+    return Run.objects.in_status(RunStatus.QUEUED).filter(fn_id=fn_id, started_at=None)
 
 
 def _row(fn_id: str) -> None:

@@ -133,6 +133,16 @@ def test_a_run_is_not_late_while_its_function_stands_still():
         assert after(timedelta()) == RunStatus.COMPLETED
 
 
+def test_meanwhile_it_has_no_deadline_that_each_sweep_would_pass_by():
+    with registered(works, timeouts=IN_A_MINUTE):
+        sync()
+        send(Event(name="test/go"))
+        pause("test-function", stop_running=True)
+        assert the_run().expires_at is None
+        resume("test-function")
+        assert the_run().expires_at == the_run().ready_at + MINUTE
+
+
 @pytest.mark.parametrize("go_on", [resume, pause])
 def test_it_has_all_of_the_time_again_when_its_function_goes_on(go_on: Any):
     with registered(works, timeouts=IN_A_MINUTE):
