@@ -15,7 +15,7 @@ from django.db.models.functions import Greatest, Now
 
 from jobs import models
 from jobs.control.cancellation import cancel
-from jobs.control.cancellation_sets import PassedLines, cancel_plain
+from jobs.control.cancellation_sets import cancel_in_sets
 from jobs.control.permission_names import CANCEL_RUN
 from jobs.errors import InvalidTransition, NotAllowed
 from jobs.events import condition_problems, requester
@@ -75,9 +75,7 @@ def _is_meant(
 def _cancel(runs: list[models.Run], why: str) -> int:
     asker = requester.current()
     allowed = [run for run in runs if not asker.refusal(CANCEL_RUN, run)]
-    ids, fn_ids = [run.id for run in allowed], {run.fn_id for run in allowed}
-    with PassedLines() as passed_lines:
-        left = cancel_plain(ids, fn_ids, why, passed_lines)
+    left = cancel_in_sets([run.id for run in allowed], why)
     done = len(allowed) - len(left)
     for run_id in sorted(left):
         with contextlib.suppress(InvalidTransition, NotAllowed):

@@ -9,22 +9,23 @@ import contextlib
 import uuid
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any
 
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from jobs import models
+from jobs.control.cancellation_sets import cancel_in_sets, reason_of
 from jobs.control.lookup import find, lock_run
 from jobs.control.permission_names import CANCEL_RUN
 from jobs.errors import EndedFromInside, InvalidTransition, UnknownRun
 from jobs.events import requester
 from jobs.execution.step_runner import StepRunner, current_runner
 from jobs.fetch.lease import RUN_CANCELLED
-from jobs.lib.error_report import MESSAGE_LIMIT, describe_as, fit_text
 from jobs.models import FetchStatus, RunStatus
 from jobs.runs import completion, hook_events, invocation_tree, line_locks
 from jobs.runs.state import runs_of
+
+SINGLY = 25  # runs between two looks at what can be cancelled in sets
 
 
 def cancel(
@@ -41,8 +42,8 @@ def cancel(
     one. UnknownEvent if there is no such event.
 
     True if it was cancelled, False if it was before; InvalidTransition if it ended otherwise.
-    Invoked runs go on; with `invoked` the unfinished ones below are cancelled next, each in its own
-    transaction. A repeated call does the rest, and returns True if it cancelled any.
+    Invoked runs go on; with `invoked` the unfinished ones below are cancelled next, up to a
+    thousand in a transaction. A repeated call does the rest, and returns True if it cancelled any.
 
     A function that cancels its own run ends there: uncommitted work is void. An operator (see
     requester) needs `jobs.cancel_run`, else NotAllowed.
@@ -67,8 +68,17 @@ def cancel(
     done = _cancel_one(root, why)
     reason = why or f"Run {root} was cancelled; it had invoked this run."
     while below := invocation_tree.unfinished_below(root):
-        done |= sum(_cancel_unless_ended(run, reason) for run in below) > 0
+        done |= _cancel_next(below, reason)
     return done
+
+
+def _cancel_next(run_ids: Sequence[uuid.UUID], why: str) -> bool:
+    """Callers first: in sets, and of the rest a few, after which more may go in sets."""
+    _refuse_asker(run_ids)
+    with requester.asking(requester.current()):
+        left = cancel_in_sets(run_ids, why)
+        singly = [_cancel_unless_ended(run_id, why) for run_id in left[:SINGLY]]
+    return len(left) < len(run_ids) or any(singly)
 
 
 def _cancel_all_of(event_id: str | uuid.UUID, why: str, invoked: bool) -> bool:
@@ -90,8 +100,8 @@ def _refuse_asker(run_ids: Sequence[uuid.UUID]) -> None:
     """For all of them, before any cancellation."""
     asker = requester.current()
     if asker.id:
-        for run_id in run_ids:
-            asker.refuse(CANCEL_RUN, find(run_id))
+        for run in models.Run.objects.filter(id__in=run_ids).order_by("id"):
+            asker.refuse(CANCEL_RUN, run)
 
 
 def _own_among(run_id: str | uuid.UUID, invoked: bool) -> StepRunner | None:
@@ -151,7 +161,8 @@ def _lock(run_ids: Sequence[uuid.UUID]) -> None:
     1. Rows, newest first, and so invoked runs before their parents: an ending run wakes its parent.
     2. Lines, first before second ones (completion.release_statements).
     """
-    runs = [lock_run(run_id) for run_id in sorted(run_ids, reverse=True)]
+    locked = models.Run.objects.filter(id__in=run_ids).order_by("-id").select_for_update()
+    runs = list(locked.only("turn_keys", "turns_held"))
     line_locks.lock_all({line: set(_keys_in(runs, line)) for line in (0, 1)})
 
 
@@ -159,10 +170,6 @@ def _keys_in(runs: Sequence[models.Run], line: int) -> Iterator[str]:
     for run in runs:
         if line <= min(run.turns_held, len(run.turn_keys) - 1):
             yield run.turn_keys[line]
-
-
-def reason_of(why: str) -> dict[str, Any]:
-    return describe_as("Cancelled", fit_text(str(why), MESSAGE_LIMIT))
 
 
 def _cancel_own(run_id: str | uuid.UUID, why: str, invoked: bool) -> None:

@@ -1,10 +1,10 @@
-"""Cancelling many runs in sets: as `cancellation.cancel` does, in one transaction with a fixed
+"""Cancelling many runs in sets: as `cancellation.cancel` does one, in one transaction with a fixed
 number of statements, which wakes each line once.
 
 1. Locked rows are passed by: a set waits for none. Lines are locked after rows
    (completion.release_statements).
-2. It takes plain runs: no lease, not invoked, no requests. `cancellation.cancel` does the others
-   singly.
+2. It takes plain runs: no lease, no unfinished run that invoked it, no requests. The others are
+   done singly.
 3. A set with more lines than MAX_OWN_LOCKS is done in smaller ones: the locks of so many would hold
    up other lines.
 4. A run that is parked in its first line stands in no other run's way, so that line is not locked.
@@ -22,14 +22,14 @@ from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from jobs import models
-from jobs.control.cancellation import reason_of
 from jobs.events import requester
 from jobs.events.event import EventPayload
 from jobs.events.insertion import INTO_EVENTS, INTO_RUNS
 from jobs.ids import new_key
+from jobs.lib.error_report import MESSAGE_LIMIT, describe_as, fit_text
 from jobs.platform.postgres import notifier, statements
 from jobs.platform.postgres.query import Query
 from jobs.registry import catalog, last_synced
@@ -50,9 +50,11 @@ SELECT array_agg(id)::text AS ids,
   FROM (
   SELECT id, turn_keys, turns_held, turn_keys[1] AS key,
          turns_held = 0 AND reason = 'turn' AS is_parked
-    FROM jobs_run
+    FROM jobs_run r
    WHERE id = ANY(%(ids)s::uuid[]) AND ended_at IS NULL AND lease_token IS NULL
-     AND invoked_by_id IS NULL
+     AND (NOT %(late)s OR expires_at < statement_timestamp())
+     AND (invoked_by_id IS NULL
+          OR (SELECT ended_at FROM jobs_run WHERE id = r.invoked_by_id LIMIT 1) IS NOT NULL)
    ORDER BY id FOR UPDATE SKIP LOCKED) free
 """
 
@@ -126,7 +128,7 @@ class TooManyLines(Exception):
 
 
 class PassedLines:
-    """See (4). A context, for the sets of a batch; outside a transaction."""
+    """See (4). A context, for the sets of a batch."""
 
     def __init__(self) -> None:
         self._keys: set[str] = set()
@@ -145,11 +147,36 @@ class PassedLines:
             self.look()
 
     def look(self) -> None:
-        """At once, before a rest."""
+        """At once, before a rest, or after the caller's commit."""
         if self._keys:
-            turns.wake_where_room_is(self._keys, 0)
+            look = partial(turns.wake_where_room_is, sorted(self._keys), 0)
             self._keys.clear()
+            if connection.in_atomic_block:
+                transaction.on_commit(look, robust=True)
+            else:
+                look()
         self._looks_at = time.monotonic() + LOOK_INTERVAL
+
+
+def cancel_in_sets(
+    run_ids: Sequence[uuid.UUID], why: str, *, late: bool = False
+) -> list[uuid.UUID]:
+    """Cancel the plain ones, and those that are plain once the run that invoked them is cancelled;
+    with `late`, runs whose time is over. Returns the others' ids. The caller has checked
+    permissions.
+    """
+    fn_ids = set(models.Run.objects.filter(id__in=run_ids).values_list("fn_id", flat=True))
+    left, done = list(run_ids), True
+    with PassedLines() as passed_lines:
+        while left and done:
+            starts = range(0, len(left), LARGEST_SET)
+            parts = [left[start : start + LARGEST_SET] for start in starts]
+            others = set[uuid.UUID]().union(
+                *(cancel_plain(part, fn_ids, why, passed_lines, late=late) for part in parts)
+            )
+            done = len(others) < len(left)
+            left = [run_id for run_id in left if run_id in others]
+    return left
 
 
 def cancel_plain(
@@ -159,16 +186,19 @@ def cancel_plain(
     passed_lines: PassedLines,
     *,
     alone: bool = False,
+    late: bool = False,
 ) -> set[uuid.UUID]:
     """Cancel the plain ones; returns the others' ids.
 
-    With `alone`, runs that invoked others are not plain. `fn_ids` are the runs' functions. At most
+    With `alone`, runs that invoked others are not plain, with `late` those whose time is not over.
+    `fn_ids` are the runs' functions. At most
     LARGEST_SET runs; the caller has checked permissions.
     """
     hooks = _hooks(fn_ids)
     if hooks is None or not run_ids:
         return set(run_ids)
-    cancel_set = partial(_cancel_set, hooks=hooks, why=why, passed_lines=passed_lines, alone=alone)
+    asked = {"alone": alone, "late": late}
+    cancel_set = partial(_cancel_set, hooks=hooks, why=why, passed_lines=passed_lines, asked=asked)
     try:
         return cancel_set(run_ids)
     except TooManyLines:
@@ -182,10 +212,10 @@ def _cancel_set(
     hooks: dict[str, str],
     why: str,
     passed_lines: PassedLines,
-    alone: bool,
+    asked: dict[str, Any],
 ) -> set[uuid.UUID]:
     with transaction.atomic():
-        asked = {"ids": _as_text(map(str, run_ids))}
+        asked = asked | {"ids": _as_text(map(str, run_ids))}
         *_, found = statements.execute_many(*statements.BY_INDEX, LOCKING.asked(asked))
         (locked,) = LOCKING.rows(found)
         if locked.ids is None:
@@ -193,7 +223,7 @@ def _cancel_set(
         left = [key for key in locked.keys_of_first_lines or [] if key is not None]
         if max(len(left), locked.second_lines) > line_locks.MAX_OWN_LOCKS:
             raise TooManyLines  # see (3)
-        values = asked | {"locked": locked.ids, "alone": alone} | _values(len(run_ids), hooks, why)
+        values = asked | {"locked": locked.ids} | _values(len(run_ids), hooks, why)
         (row,) = CANCELLING.execute(values)
         if _is_waited_for():
             transaction.set_rollback(True)
@@ -230,6 +260,10 @@ def _values(count: int, hooks: dict[str, str], why: str) -> dict[str, Any]:
         "hooks": json.dumps(hooks),
         "asked_by": requester.named_id(),
     }
+
+
+def reason_of(why: str) -> dict[str, Any]:
+    return describe_as("Cancelled", fit_text(str(why), MESSAGE_LIMIT))
 
 
 def _new_ids(count: int) -> str:

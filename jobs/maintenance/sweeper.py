@@ -2,7 +2,8 @@
 
 1. Each change ends its own condition, checked again under the row's lock.
 2. Locked rows are left to the next sweep.
-3. A run ends in its own transaction: two runs' lines could deadlock with another's.
+3. A run with a lease, or with requests, ends in its own transaction: two runs' lines could deadlock
+   with another's.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from django.db.models.functions import Now
 
 from jobs import models
 from jobs.control.cancellation import cancel
+from jobs.control.cancellation_sets import cancel_in_sets
 from jobs.errors import WorkerLost
 from jobs.execution.lost_attempt import record_attempt
 from jobs.fetch.lease import requeue_lapsed
@@ -23,7 +25,8 @@ from jobs.runs.lease import releasing
 
 logger = logging.getLogger("jobs.engine")
 
-MAX_EXPIRED = 100  # runs that one sweep cancels
+MAX_EXPIRED = 1_000  # runs that one sweep cancels, most of them in sets
+MAX_SINGLY = 100
 
 # Losses without blame (_take_lapsed_runs).
 REQUEUE_LAPSED = f"""
@@ -47,9 +50,17 @@ def sweep() -> int:
 def _cancel_expired() -> None:
     expired = _expired().order_by("expires_at")
     with statements.reading_by_index():
-        first = list(expired.values_list("id", flat=True)[:MAX_EXPIRED])
-    for run_id in first:
+        first = list(expired.values_list("id", "started_at")[:MAX_EXPIRED])
+    not_started = [run_id for run_id, started_at in first if started_at is None]
+    not_finished = [run_id for run_id, started_at in first if started_at is not None]
+    left = cancel_in_sets(not_started, _why("start"), late=True)
+    left += cancel_in_sets(not_finished, _why("finish"), late=True)
+    for run_id in left[:MAX_SINGLY]:
         _cancel_if_expired(run_id)
+
+
+def _why(limit: str) -> str:
+    return f"The run did not {limit} within its function's timeouts.{limit}."
 
 
 def _expired() -> models.RunQuerySet:
@@ -66,7 +77,7 @@ def _cancel_if_expired(run_id: uuid.UUID) -> None:
     run = _expired().select_for_update(skip_locked=True).filter(id=run_id).first()
     if run is not None:
         limit = "start" if run.started_at is None else "finish"
-        cancel(run.id, why=f"The run did not {limit} within its function's timeouts.{limit}.")
+        cancel(run.id, why=_why(limit))
 
 
 def _take_lapsed_runs() -> int:

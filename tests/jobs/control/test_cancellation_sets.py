@@ -211,6 +211,7 @@ def test_a_run_that_leaves_two_lines_passes_both_turns_on():
         assert Run.objects.get(reason=Reason.SLEEP).id in {second.id, third.id}
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_line_whose_wake_was_lost_to_a_set_goes_on_before_the_set_rests(
     monkeypatch: pytest.MonkeyPatch,
 ):
@@ -234,6 +235,46 @@ def test_a_line_whose_wake_was_lost_to_a_set_goes_on_before_the_set_rests(
         monkeypatch.setattr(bulk_batch, "time", clock)
         execute(claimed)
     assert reasons == [""]
+
+
+# --- runs that a run has invoked ------------------------------------------------------------------
+
+
+def test_the_number_of_statements_does_not_depend_on_how_many_were_invoked():
+    counts = []
+    with registered(naps, on_cancel=lambda ctx: None, concurrency=PER_USER):
+        for size in (3, 60):
+            root = a_tree_of(size)
+            with CaptureQueriesContext(connection) as queries:
+                assert cancel(root.id, invoked=True)
+            counts.append(len(queries))
+            assert statuses() == {RunStatus.CANCELLED}
+    assert counts[0] == counts[1]
+    assert Run.objects.filter(fn_id="test-function-cancel").count() == 2 + 3 + 60
+
+
+def a_tree_of(size: int) -> Run:
+    """A run that has invoked so many, of which the first has invoked the last."""
+    runs = [run for run in go_to_sleep(1 + size) if not run.is_finished]
+    root, first, *_, last = runs
+    Run.objects.filter(id__in=[run.id for run in runs[1:]]).update(invoked_by=root.id)
+    Run.objects.filter(id=last.id).update(invoked_by=first.id)
+    return root
+
+
+@pytest.mark.django_db(transaction=True)
+def test_in_a_transaction_of_the_callers_a_wake_that_was_lost_comes_after_its_commit():
+    with registered(naps, concurrency=[Concurrency(limit=1)]):
+        first, parked, behind = go_to_sleep(3)
+        Run.objects.filter(id=parked.id).update(invoked_by=make_run(status="waiting"))
+        ended = {"status": RunStatus.COMPLETED, "reason": "", "due_at": None, "ended_at": Now()}
+        Run.objects.filter(id=first.id).update(**ended)
+        with transaction.atomic():
+            cancel(Run.objects.get(invoked=parked).id, invoked=True)
+            assert Run.objects.get(id=behind.id).reason == Reason.TURN
+    parked.refresh_from_db()
+    behind.refresh_from_db()
+    assert (parked.status, behind.reason) == (RunStatus.CANCELLED, Reason.NONE)
 
 
 def test_no_runs_are_no_work():

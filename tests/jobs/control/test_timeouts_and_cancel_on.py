@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from jobs.api import Cancel, Concurrency, Context, Event, InvalidFunction, Timeouts, send
 from jobs.execution.executor import execute
@@ -55,15 +58,32 @@ def test_a_run_that_starts_while_a_sweep_is_about_to_cancel_it_is_spared(monkeyp
     with registered(naps, timeouts=Timeouts(start=60)):
         send(Event(name="test/go"))
         travel(timedelta(seconds=61))
-        cancel_if_expired = sweeper._cancel_if_expired
-
-        def it_starts_before(run_id):
-            execute(*claim_due(1))
-            cancel_if_expired(run_id)
-
-        monkeypatch.setattr(sweeper, "_cancel_if_expired", it_starts_before)
-        sweeper._cancel_expired()
+        for how in ("cancel_in_sets", "_cancel_if_expired"):
+            monkeypatch.setattr(sweeper, how, it_starts_before(getattr(sweeper, how)))
+        sweeper.sweep()
     assert statuses() == [RunStatus.WAITING]
+
+
+def it_starts_before(cancel: Callable[..., Any]) -> Callable[..., Any]:
+    def cancel_late(*given: Any, **options: Any) -> Any:
+        for claimed in claim_due(1):
+            execute(claimed)
+        return cancel(*given, **options)
+
+    return cancel_late
+
+
+def test_a_sweep_cancels_many_with_as_many_statements_as_few():
+    counts = []
+    with registered(naps, timeouts=Timeouts(start=60)):
+        for many in (2, 60):
+            send([Event(name="test/go") for _ in range(many)])
+            travel(timedelta(seconds=61))
+            with CaptureQueriesContext(connection) as queries:
+                sweeper.sweep()
+            counts.append(len(queries))
+    assert set(statuses()) == {RunStatus.CANCELLED}
+    assert counts[0] == counts[1]
 
 
 @pytest.mark.django_db(transaction=True)

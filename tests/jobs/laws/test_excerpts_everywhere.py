@@ -57,7 +57,12 @@ NO_TEXTS = {
         "statuses[at:]",
     },
     "jobs/control/cancel_on.py": {"candidates[:BATCH]"},
-    "jobs/control/cancellation_sets.py": {"run_ids[start:start + line_locks.MAX_OWN_LOCKS]"},
+    "jobs/control/cancellation.py": {"left[:SINGLY]"},
+    "jobs/control/cancellation_sets.py": {
+        "left[start:start + LARGEST_SET]",
+        "run_ids[start:start + line_locks.MAX_OWN_LOCKS]",
+    },
+    "jobs/maintenance/sweeper.py": {"left[:MAX_SINGLY]"},
     "jobs/runs/deadlocks.py": {
         "list(zip(run.turn_keys, run.turn_limits, strict=True))[run.turns_held:]",
     },
