@@ -2,8 +2,8 @@
 
 1. Each change ends its own condition, checked again under the row's lock.
 2. Locked rows are left to the next sweep.
-3. A run with a lease, or with requests, ends in its own transaction: two runs' lines could deadlock
-   with another's.
+3. A run that is left by a set (cancellation_sets) ends in its own transaction: two runs' lines could
+   deadlock with another's.
 """
 
 from __future__ import annotations
