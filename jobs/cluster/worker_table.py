@@ -16,6 +16,7 @@ from jobs.lib.error_report import fit_text
 from jobs.platform.ipc import process_tree
 from jobs.platform.ipc.process_tree import is_alive
 from jobs.platform.ipc.wakeup import Wakeup
+from jobs.runs.next_in_line import ShortLines
 
 STEP_BYTES = 2048  # bytes: more than a step's name, id and branch need
 ENTRY = struct.Struct(f"<i16s16s{STEP_BYTES}s")  # pid, run, token, step
@@ -53,6 +54,7 @@ class WorkerTable:
         self.requests = Wakeup()  # wakes the gateway
         self.runs = Wakeup()  # wakes the pusher: a run may be due
         self.may_take_next = False  # the line's next run (see dispatch)
+        self.short_lines = ShortLines()
         self.is_spoilt = False  # this process executes no other run (see executor)
         self._page = mmap.mmap(-1, HEADER + MAX_ENTRIES * ENTRY.size)
         self._mine: int | None = None

@@ -153,7 +153,7 @@ def _call_function(
             observer.request_queued()
         return None
     context.runner.await_nothing()
-    return _complete(claim, unit_of_work, output, takes_next=observer.may_take_next)
+    return _complete(claim, unit_of_work, output, observer)
 
 
 def _storable(function: Function, output: Any) -> Any:
@@ -164,14 +164,18 @@ def _storable(function: Function, output: Any) -> Any:
 
 
 def _complete(
-    claim: Claim, unit_of_work: UnitOfWork, output: Any, *, takes_next: bool
+    claim: Claim, unit_of_work: UnitOfWork, output: Any, observer: WorkerObserver
 ) -> Claim | None:
     settled = Settlement(status=RunStatus.COMPLETED, output=output, ended=True)
     then = release_statements(EndedRun.of_claim(claim))
-    takes_next = takes_next and len(claim.turn_keys) == 1
+    if len(claim.turn_keys) != 1:
+        unit_of_work.commit(settled, then=then)
+        return None
+    takes_next = observer.may_take_next and not observer.short_lines.has(claim.fn_id)
     if takes_next:
         then[-1] = next_in_line_statement(claim)  # instead of a wake
     rows = unit_of_work.commit(settled, then=then)
+    observer.short_lines.note_end(claim.fn_id, leaves_one=bool(rows[-1]))
     return parse_next_in_line(then[-1], rows[-1]) if takes_next else None
 
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from jobs.runs.next_in_line import ShortLines
+
 
 class WorkerObserver(Protocol):
     is_spoilt: bool
     """Whether the worker is to execute no other run: see executor.execute (6)."""
+
+    short_lines: ShortLines
+    """As the worker has met them."""
 
     @property
     def is_stopping(self) -> bool:
@@ -29,6 +34,9 @@ class NullObserver:
     is_stopping = False
     may_take_next = False
     is_spoilt = False
+
+    def __init__(self) -> None:
+        self.short_lines = ShortLines()
 
     def step_changed(self, current_step: str) -> None:
         pass

@@ -2,7 +2,7 @@
 
 1. Each change ends its own condition, checked again under the row's lock.
 2. Locked rows are left to the next sweep.
-3. A run that is left by a set (cancellation_sets) ends in its own transaction: two runs' lines could
+3. A run that a set leaves (cancellation_sets) ends in its own transaction: two runs' lines could
    deadlock with another's.
 """
 

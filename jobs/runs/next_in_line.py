@@ -1,4 +1,6 @@
-"""A completed run passes its turn to the next run of its line, on the same worker."""
+"""A completed run passes its turn to the next run of its line, on the same worker. Where the lines
+of its function are short, it would only wake one: with none there, a fifth of the database's work.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,8 @@ from jobs.runs.claim_row import ClaimRow, claims_of, run_facts
 from jobs.runs.claimed_run import Claim, claim_of, lease_for
 from jobs.runs.lease import leasing
 from jobs.runs.line_locks import for_line
+
+LONELY_ENDS = 8  # in a row: the next one probably leaves none behind either
 
 # Leases the line's next run if it then holds all its turns; else wakes it.
 LEASE_NEXT = f"""
@@ -37,6 +41,19 @@ class NextRow(NamedTuple):
 
 
 NEXT_IN_LINE = Query(for_line(LEASE_NEXT, 0), NextRow)
+
+
+class ShortLines:
+    """Functions whose last runs left none behind in their lines when they ended."""
+
+    def __init__(self) -> None:
+        self._lonely_ends: dict[str, int] = {}
+
+    def has(self, fn_id: str) -> bool:
+        return self._lonely_ends.get(fn_id, 0) >= LONELY_ENDS
+
+    def note_end(self, fn_id: str, *, leaves_one: bool) -> None:
+        self._lonely_ends[fn_id] = 0 if leaves_one else self._lonely_ends.get(fn_id, 0) + 1
 
 
 def next_in_line_statement(claim: Claim) -> Statement:

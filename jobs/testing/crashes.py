@@ -40,6 +40,7 @@ from jobs.platform.postgres import connection_state, django_internals, statement
 from jobs.runs import claiming
 from jobs.runs.claimed_run import Claim
 from jobs.runs.claiming import claim_due
+from jobs.runs.next_in_line import ShortLines
 
 ENGINE = Path(jobs.__file__).parent
 # These files commit what others decide.
@@ -82,6 +83,7 @@ class CrashingCluster:
         self._step = self._last = ""
         self._dies_at = dies_at
         self.one_by_one = one_by_one
+        self.short_lines = ShortLines()
 
     def boundaries(self, *, before: bool) -> list[Boundary]:
         """Those of its commits so far."""

@@ -14,6 +14,7 @@ from django.test import Client
 from jobs.api import rerun
 from jobs.execution import unit_of_work
 from jobs.execution.executor import execute
+from jobs.execution.observer import NullObserver
 from jobs.runs.claiming import claim_due
 from jobs.testing import drain
 from songs import credits, functions
@@ -137,15 +138,8 @@ def stop_after(patch: pytest.MonkeyPatch, step: str) -> None:
     patch.setattr("jobs.runs.claiming.next_due", lambda at_most: at_most)
 
 
-class Stopping:
+class Stopping(NullObserver):
     is_stopping = False
-    may_take_next = False
-
-    def step_changed(self, card: str) -> None:
-        pass
-
-    def request_queued(self) -> None:
-        pass
 
 
 def test_deleting_it_before_that_charges_it_once(

@@ -11,6 +11,7 @@ from jobs.execution.executor import execute
 from jobs.execution.observer import NullObserver
 from jobs.models import Run
 from jobs.runs.claiming import claim_due
+from jobs.runs.next_in_line import LONELY_ENDS
 from jobs.testing import drain, travel
 from tests.support.functions import go, registered
 
@@ -52,6 +53,21 @@ def test_the_next_of_the_line_is_leased_as_the_run_ends():
         assert last.run_id == third.id
         assert execute(last, Eager()) is None
     assert set(Run.objects.values_list("status", "output")) == {("completed", n) for n in range(3)}
+
+
+def test_where_lines_have_been_short_the_next_is_woken_and_the_one_behind_it_leased():
+    worker = Eager()
+    with registered(works, concurrency=PER_USER):
+        for number in range(LONELY_ENDS):
+            order(f"user {number}")
+            assert execute(*claim_due(10), worker) is None
+        _, second, third = order("ann", "ann", "ann")
+        assert execute(*claim_due(10), worker) is None
+        (taken,) = claim_due(10)
+        assert taken.run_id == second.id
+        following = execute(taken, worker)
+    assert following is not None
+    assert following.run_id == third.id
 
 
 def test_a_worker_that_may_not_go_on_wakes_the_next():
