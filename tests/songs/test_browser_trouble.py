@@ -114,6 +114,16 @@ def test_a_page_that_asks_for_news_says_that_it_hears_none(page: Page, user: Use
     expect(page.locator("#trouble")).to_be_empty()
 
 
+def test_a_cancellation_that_does_not_arrive_says_so_where_the_page_asks_for_news_too(
+    page: Page, user: User
+) -> None:
+    song = cast.a_song(user, status=SongStatus.QUEUED)
+    page.goto(f"/songs/{song.pk}/")
+    fail_once(page, "**/cancel")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator("#trouble")).to_have_text(LOST)
+
+
 def test_like_that_does_not_arrive_says_so(page: Page) -> None:
     public = cast.a_song(cast.bob())
     publish(public, title="A waltz", byline="Bob")
