@@ -297,6 +297,23 @@ def test_what_is_pressed_on_the_page_of_a_song_in_the_making_exchanges_the_whole
     expect(page.locator("#page")).to_have_count(1)
 
 
+@pytest.mark.parametrize("address", ["/songs/{}/", "/songs/"])
+def test_the_focus_stays_where_it_is_when_news_of_a_song_arrive(
+    page: Page, client, address: str
+) -> None:
+    alice = alice_at(page, client, "/")
+    song = cast.a_song(alice, status=SongStatus.QUEUED)
+    page.goto(address.format(song.pk))
+    page.get_by_role("button", name="Cancel").focus()
+    Song.objects.filter(pk=song.pk).update(status=SongStatus.PROCESSING)
+    expect(page.get_by_text("Being made", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="Cancel")).to_be_focused()
+    finish(song)
+    expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
+    role = "link" if address == "/songs/" else "heading"
+    expect(page.get_by_role(role, name="A waltz for two cats", exact=True)).to_be_focused()
+
+
 def test_the_library_hears_of_each_song(page: Page, client) -> None:
     alice = alice_at(page, client, "/")
     first, second = (cast.a_song(alice, status=SongStatus.QUEUED) for _ in range(2))
