@@ -94,6 +94,18 @@ def test_a_form_that_does_not_arrive_says_so_and_can_be_sent_again(
     expect(page.locator("#trouble")).to_be_empty()
 
 
+def test_rename_leads_to_the_field_where_a_refused_title_stands_on_the_page(
+    page: Page, song: Song
+) -> None:
+    page.goto(f"/songs/{song.pk}/")
+    page.get_by_role("button", name="Rename").click()
+    rename(page, "\u200b")
+    expect(page.get_by_text("A song needs a title.")).to_be_visible()
+    page.get_by_role("heading", name="Rename").click()  # which takes the focus away
+    page.get_by_role("button", name="Rename").click()
+    expect(page.locator("#rename").get_by_label("Title")).to_be_focused()
+
+
 def test_a_link_without_a_network_says_so(page: Page) -> None:
     page.goto("/songs/")
     page.context.set_offline(True)

@@ -142,6 +142,13 @@ document.addEventListener("toggle", (event) => {
   if (event.newState === "open") event.target.querySelector("[data-focus]")?.focus();
 }, true);
 
+// A form that was refused stands on the page and is no popover: its button leads to its field.
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[popovertarget]");
+  const box = button && document.getElementById(button.getAttribute("popovertarget"));
+  if (box && !box.popover) box.querySelector("input:not([type=hidden])")?.focus();
+});
+
 // Times in the listener's own zone. Without scripts they are UTC, and say so.
 function localTimes() {
   const form = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
