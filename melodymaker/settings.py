@@ -204,6 +204,7 @@ ACCOUNT_SESSION_REMEMBER = True
 # Otherwise a stranger on the same network could keep the account out after all (known_devices.py).
 ACCOUNT_LOGIN_ON_PASSWORD_RESET = True
 ACCOUNT_REAUTHENTICATION_REQUIRED = True  # to change the address
+ACCOUNT_REAUTHENTICATION_METHODS = ["password", "mfa"]  # no code by mail, which allauth has as well
 ACCOUNT_RATE_LIMITS = {
     # Wrong passwords are counted by songs/accounts/attempts.py. Allauth counts codes of the second
     # factor, and what sends mail.

@@ -22,7 +22,7 @@ from django.utils.safestring import SafeString
 
 from jobs.admin.base import ReadOnlyAdmin
 from jobs.admin.html import NOTHING, ago
-from jobs.admin.logged_acts import act_text, read_acts, target
+from jobs.admin.logged_acts import Allowed, act_text, read_acts, target
 from jobs.lib.excerpts import excerpt, quoted
 from jobs.models import RegisteredFunction
 
@@ -76,7 +76,16 @@ class Asked:
 
 @admin.register(LogEntry)
 class AuditLogAdmin(ReadOnlyAdmin):
-    fields = ("at", "person", "what", "on")
+    def has_view_permission(self, request: HttpRequest, obj: LogEntry | None = None) -> bool:
+        """The right is one to all entries: no backend gives it for a single one."""
+        return super().has_view_permission(request)
+
+    def get_fields(self, request: HttpRequest, obj: LogEntry | None = None) -> Any:
+        @admin.display(description="on")
+        def on(entry: LogEntry) -> SafeString:
+            return link(entry, request.user.has_perm)
+
+        return ("at", "person", "what", on)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         if not self.has_view_permission(request):
@@ -110,10 +119,6 @@ class AuditLogAdmin(ReadOnlyAdmin):
     @admin.display(description="what")
     def what(self, entry: LogEntry) -> str:
         return excerpt(act_text(entry), 400)
-
-    @admin.display(description="on")
-    def on(self, entry: LogEntry) -> SafeString:
-        return link(entry)
 
 
 def asked(given: QueryDict) -> Asked:
@@ -172,8 +177,8 @@ def functions() -> Any:
     return RegisteredFunction.objects.values_list("fn_id", flat=True)[:MAX_FUNCTIONS]
 
 
-def link(entry: LogEntry) -> SafeString:
-    found = target(entry, lambda permission: True)
+def link(entry: LogEntry, may: Allowed) -> SafeString:
+    found = target(entry, may)
     if not found.url:
         return format_html("{}", found.name)
     return format_html('<a href="{}">{}</a>', found.url, found.name)

@@ -15,6 +15,7 @@ from django.urls import reverse
 from jobs import conf
 from jobs.admin import audit_log, cards, charts
 from jobs.admin.html import kind_url
+from jobs.admin.logged_acts import Allowed
 from jobs.admin.panel_spans import span_asked
 from jobs.admin.tiles import tiles
 from jobs.control.permission_names import PAUSE_FUNCTION, VIEW_CLUSTER, VIEW_FUNCTION, VIEW_RUN
@@ -64,7 +65,7 @@ def more(request: HttpRequest, span: Span) -> dict[str, Any]:
         context["functions"] = functions(charts_of(span))
     context["may_pause"] = may(PAUSE_FUNCTION)
     if may("admin.view_logentry"):
-        context["acts"] = acts()
+        context["acts"] = acts(may)
     return context
 
 
@@ -111,14 +112,14 @@ def link(need: Need) -> str:
     return reverse("admin:jobs_cluster_changelist")
 
 
-def acts() -> list[dict[str, Any]]:
+def acts(may: Allowed) -> list[dict[str, Any]]:
     entries = LogEntry.objects.select_related("user", "content_type").order_by("-id")[:MAX_ACTS]
     return [
         {
             "at": entry.action_time,
             "by": str(entry.user) if entry.user else "",
             "what": audit_log.act_text(entry),
-            "on": audit_log.link(entry),
+            "on": audit_log.link(entry, may),
         }
         for entry in entries
     ]

@@ -23,6 +23,7 @@ from playwright.sync_api import (
 
 from jobs.models import Run
 from songs.models import Song, SongStatus, User
+from tests.songs.making import order
 from tests.support import cast, rows
 from tests.support.browser import CHROMIUM
 
@@ -277,6 +278,40 @@ def test_a_card_asks_for_news_and_stops_when_the_song_is_there(page: Page, clien
     so_far = len(asked)
     page.wait_for_timeout(2500)  # longer than the two seconds between two questions
     assert len(asked) == so_far
+
+
+def test_what_is_pressed_on_the_page_of_a_song_in_the_making_exchanges_the_whole_page(
+    page: Page, client
+) -> None:
+    alice = alice_at(page, client, "/")
+    song = order(alice)
+    page.goto(f"/songs/{song.pk}/")
+    page.get_by_role("main").get_by_role("link", name="My songs").last.click()
+    expect(page.get_by_role("heading", name="My songs")).to_be_visible()
+    expect(page).to_have_url("/songs/")
+    expect(page.locator("#page")).to_have_count(1)
+
+    page.goto(f"/songs/{song.pk}/")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text("is cancelled. It cost you nothing.")).to_be_visible()
+    expect(page.locator("#page")).to_have_count(1)
+
+
+@pytest.mark.parametrize("address", ["/songs/{}/", "/songs/"])
+def test_the_focus_stays_where_it_is_when_news_of_a_song_arrive(
+    page: Page, client, address: str
+) -> None:
+    alice = alice_at(page, client, "/")
+    song = cast.a_song(alice, status=SongStatus.QUEUED)
+    page.goto(address.format(song.pk))
+    page.get_by_role("button", name="Cancel").focus()
+    Song.objects.filter(pk=song.pk).update(status=SongStatus.PROCESSING)
+    expect(page.get_by_text("Being made", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="Cancel")).to_be_focused()
+    finish(song)
+    expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
+    role = "link" if address == "/songs/" else "heading"
+    expect(page.get_by_role(role, name="A waltz for two cats", exact=True)).to_be_focused()
 
 
 def test_the_library_hears_of_each_song(page: Page, client) -> None:

@@ -94,6 +94,18 @@ def test_a_form_that_does_not_arrive_says_so_and_can_be_sent_again(
     expect(page.locator("#trouble")).to_be_empty()
 
 
+def test_rename_leads_to_the_field_where_a_refused_title_stands_on_the_page(
+    page: Page, song: Song
+) -> None:
+    page.goto(f"/songs/{song.pk}/")
+    page.get_by_role("button", name="Rename").click()
+    rename(page, "\u200b")
+    expect(page.get_by_text("A song needs a title.")).to_be_visible()
+    page.get_by_role("heading", name="Rename").click()  # which takes the focus away
+    page.get_by_role("button", name="Rename").click()
+    expect(page.locator("#rename").get_by_label("Title")).to_be_focused()
+
+
 def test_a_link_without_a_network_says_so(page: Page) -> None:
     page.goto("/songs/")
     page.context.set_offline(True)
@@ -112,6 +124,16 @@ def test_a_page_that_asks_for_news_says_that_it_hears_none(page: Page, user: Use
     expect(page.locator("#trouble")).to_contain_text("goes on by itself")
     page.context.set_offline(False)
     expect(page.locator("#trouble")).to_be_empty()
+
+
+def test_a_cancellation_that_does_not_arrive_says_so_where_the_page_asks_for_news_too(
+    page: Page, user: User
+) -> None:
+    song = cast.a_song(user, status=SongStatus.QUEUED)
+    page.goto(f"/songs/{song.pk}/")
+    fail_once(page, "**/cancel")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator("#trouble")).to_have_text(LOST)
 
 
 def test_like_that_does_not_arrive_says_so(page: Page) -> None:

@@ -12,13 +12,14 @@ from typing import Any
 import allauth
 import pytest
 from allauth.account.internal.decorators import login_stage_required
-from allauth.account.models import Login
+from allauth.account.models import EmailAddress, Login
 from allauth.account.stages import EmailVerificationStage, LoginStageController
 from allauth.core.internal import ratelimit
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
+from django.urls import URLResolver, get_resolver
 
 from songs.accounts import adapter, allauth_internals, refusals
 from songs.accounts.allauth_internals import half_signed_in
@@ -118,3 +119,35 @@ def test_without_them_a_limit_refuses_all_the_same(
     refused = client.post("/accounts/password/reset/", {"email": alice.email})
     assert (set(answers), refused.status_code, refused["Retry-After"]) == ({302}, 429, "60")
     assert "Try again in 1 minute." in refused.content.decode()
+
+
+def addresses(resolver: URLResolver, before: str = "/") -> Iterator[str]:
+    """Of all pages that take no argument."""
+    for pattern in resolver.url_patterns:
+        address = f"{before}{pattern.pattern}"
+        if isinstance(pattern, URLResolver):
+            yield from addresses(pattern, address)
+        elif not re.search(r"[<(^]", address):
+            yield address
+
+
+PAGES = sorted(page for page in set(addresses(get_resolver())) if page.startswith("/accounts/"))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_page_that_a_version_of_allauth_brings_breaks(
+    alices: Client, alice: User, client: Client, page: str
+) -> None:
+    EmailAddress.objects.create(user=alice, email=alice.email, verified=True, primary=True)
+    for listener in (alices, client):
+        assert listener.get(page).status_code < 500
+
+
+def test_an_account_confirms_itself_by_password_or_second_factor_and_not_by_mail(
+    alices: Client, alice: User
+) -> None:
+    EmailAddress.objects.create(user=alice, email=alice.email, verified=True, primary=True)
+    page = alices.get("/accounts/reauthenticate/").content.decode()
+    assert "Confirm that it is you" in page.replace("&nbsp;", " ")
+    assert "sign-in code" not in page
+    assert alices.get("/accounts/reauthenticate/code/").status_code == 403

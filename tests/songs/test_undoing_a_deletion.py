@@ -14,6 +14,7 @@ from jobs.models import Event
 from jobs.testing import drain, travel
 from songs import deletion
 from songs.models import Song, SongStatus, User
+from songs.sharing.publishing import publish
 from tests.support.cast import a_song
 
 pytestmark = pytest.mark.django_db
@@ -51,6 +52,18 @@ def test_undone_it_is_as_it_was_and_stays(alices: Client, song: Song) -> None:
     drain()
     assert f"card-{song.pk}" in shown(alices)
     assert default_storage.exists(song.s3_key)
+
+
+def test_to_delete_a_public_song_says_that_it_comes_back_as_private(
+    alices: Client, song: Song
+) -> None:
+    asked = "an undo brings the song back as private"
+    assert asked not in alices.get(f"/songs/{song.pk}/").content.decode()
+    publish(song, title="A waltz", byline="Alice")
+    assert asked in alices.get(f"/songs/{song.pk}/").content.decode()
+    alices.post(f"/songs/{song.pk}/delete")
+    page = alices.post(f"/songs/{song.pk}/undo", follow=True).content.decode()
+    assert "Private: only you can hear it. It was public before; its likes are kept" in page
 
 
 @pytest.mark.django_db(transaction=True)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -14,6 +15,7 @@ from django.utils.html import format_html
 
 from jobs.control.form_submissions import FIELD
 from jobs.lib import settings_check
+from songs.models import User
 from tests.support import cast, rows
 from tests.support.forms import form_of
 
@@ -169,6 +171,24 @@ def test_the_last_acts_are_for_accounts_that_may_read_the_audit_log(
 
     assert "Paused; unfinished runs" in shown(admin_client, part="more")
     assert "Paused; unfinished runs" not in shown(client, part="more")
+
+
+def test_the_last_acts_lead_only_to_pages_that_the_account_may_open(
+    admin_client: Client, client: Client, admin_user: User
+) -> None:
+    LogEntry.objects.log_actions(
+        admin_user.pk, [admin_user], CHANGE, "Granted +5 credits", single_object=True
+    )
+    entry = LogEntry.objects.get()
+    single = reverse("admin:admin_logentry_change", args=[entry.pk])
+    client.force_login(cast.staff("viola", "view_logentry"))
+
+    address = f'href="{reverse("admin:songs_user_change", args=[admin_user.pk])}"'
+    for on_page in (shown(client, part="more"), client.get(single).content.decode()):
+        assert "user admin" in on_page
+        assert address not in on_page
+    for on_page in (shown(admin_client, part="more"), admin_client.get(single).content.decode()):
+        assert address in on_page
 
 
 def card(request: Any, span: Any) -> str:
