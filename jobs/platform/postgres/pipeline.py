@@ -55,7 +55,6 @@ NOTHING: Mapping[str, Any] = {}
 BEGIN: Statement = ("BEGIN", NOTHING)
 COMMIT: Statement = ("COMMIT", NOTHING)
 ATTRIBUTE = "jobs_pipeline"
-STALE = (errors.InvalidSqlStatementName, errors.FeatureNotSupported)  # (4)
 
 # As Django: jsonb is read as text, times in UTC.
 ADAPTERS = AdaptersMap(psycopg.adapters)
@@ -290,10 +289,9 @@ class PipelineConnection:
             return
         if self._pg.status == ConnStatus.BAD:
             raise psycopg.OperationalError("the connection was lost")
-        error = errors.error_from_result(result)
-        if isinstance(error, STALE):
+        if plan_changes.is_of_an_old_plan(result):  # (4)
             self._raw.close()
-        raise error
+        raise errors.error_from_result(result)
 
     def _pass_on_notifications(self) -> None:
         while notification := self._pg.notifies():

@@ -9,8 +9,8 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import connection, transaction
-from django.db.models import Count, Value
+from django.db import NotSupportedError, connection, transaction
+from django.db.models import Count, Q, Value
 from django.db.models.functions import Substr
 
 from jobs.api import Context, StepError
@@ -327,6 +327,30 @@ def test_a_placeholder_of_another_format_goes_as_everywhere():
 
     run = ran(handler, retries=0)
     assert (run.status, run.output) == ("completed", [["Jazz"]] * (OFTEN + 1))
+
+
+def test_what_postgresql_does_not_support_is_an_error_that_a_body_may_catch_however_often():
+    """It has the SQLSTATE of a plan that a migration has changed. Here no plan is old."""
+    called: list[str] = []
+    either = Category.objects.filter(Q(songs__title="Take Five") | Q(name="Jazz"))
+
+    def ask() -> str:
+        called.append("ask")
+        try:
+            with transaction.atomic():
+                return str(either.select_for_update().first())
+        except NotSupportedError as error:
+            return str(error).splitlines()[0]
+
+    def handler(ctx: Context) -> list[str]:
+        ctx.step.run("add", lambda: Category.objects.create(name="Jazz", folded="jazz").name)
+        return [ctx.step.run(f"ask-{number}", ask) for number in range(OFTEN + 1)]
+
+    run = ran(handler, retries=0)
+    words = "FOR UPDATE cannot be applied to the nullable side of an outer join"
+    assert (run.status, run.output) == ("completed", [words] * (OFTEN + 1))
+    assert len(called) == OFTEN + 1
+    assert not run.attempts.exists()
 
 
 def test_a_statement_that_waits_for_a_lock_is_broken_off_by_the_workers_timeout(alarm):
