@@ -9,9 +9,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import NotSupportedError, connection, transaction
-from django.db.models import Count, Q, Value
-from django.db.models.functions import Substr
+from django.db import DatabaseError, NotSupportedError, connection, transaction
+from django.db.models import Count, Func, Q, TextField, Value
+from django.db.models.functions import JSONObject, Substr
 
 from jobs.api import Context, StepError
 from jobs.execution.executor import execute
@@ -112,9 +112,46 @@ def of_very_many() -> int:
     return Category.objects.filter(pk__in=range(70_000), name="Jazz").count()
 
 
+def by_hand_inside_the_orms() -> int:
+    return Category.objects.extra(where=["now() > now() - interval %s"], params=["1 day"]).count()
+
+
+def by_a_raw_query() -> int:
+    """Each of the two would be a smallint, and so would the product."""
+    return Category.objects.raw('SELECT "id", %s * %s AS area FROM songs_category', [300, 300])[
+        0
+    ].area
+
+
+def of_a_type() -> str:
+    """With a float a sum of money would lose its last digits."""
+    kind = Func(Value(1.5), template="pg_typeof(%(expressions)s)::text", output_field=TextField())
+    return Category.objects.annotate(kind=kind).values_list("id", "kind")[0][1]
+
+
+def of_any_type() -> dict[str, str]:
+    made = JSONObject(kind=Value("music"))
+    return Category.objects.annotate(made=made).values_list("id", "made")[0][1]
+
+
+def sorted_without_repetition() -> int:
+    """Twice the same value, in a statement inside."""
+    starts = Category.objects.distinct().order_by(Substr("name", 1, 2))
+    return Category.objects.filter(pk__in=starts[:2].values("pk")).count()
+
+
 @pytest.mark.parametrize(
     ("ask", "answer"),
-    [(by_hand, "1 day"), (grouped, [["Ja", 2], ["Ro", 1]]), (of_very_many, 0)],
+    [
+        (by_hand, "1 day"),
+        (grouped, [["Ja", 2], ["Ro", 1]]),
+        (of_very_many, 0),
+        (by_hand_inside_the_orms, 3),
+        (by_a_raw_query, 90_000),
+        (of_a_type, "numeric"),
+        (of_any_type, {"kind": "music"}),
+        (sorted_without_repetition, 2),
+    ],
 )
 def test_what_the_server_cannot_be_given_values_for_goes_as_everywhere(ask, answer):
     for number, name in enumerate(("Jazz", "Jam", "Rock")):
@@ -310,6 +347,28 @@ def test_a_callback_of_a_step_that_fails_is_not_made_and_those_of_silent_steps_a
 
 
 # --- what does not fit ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("query", "values", "kind"),
+    [
+        ('SELECT "id" FROM songs_category WHERE "id" % 2 = %s', [0], "ProgrammingError"),
+        ('SELECT "id" FROM songs_category WHERE "name" = %s', {"name": "Jazz"}, "TypeError"),
+    ],
+)
+def test_what_psycopg_refuses_is_refused_however_often_it_comes(query, values, kind):
+    def ask() -> str:
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(query, values)
+        except (DatabaseError, TypeError) as error:
+            return type(error).__name__
+        return "nothing"
+
+    def handler(ctx: Context) -> list[str]:
+        return [ctx.step.run(f"ask-{number}", ask) for number in range(OFTEN + 1)]
+
+    assert ran(handler, retries=0).output == [kind] * (OFTEN + 1)
 
 
 def test_a_placeholder_of_another_format_goes_as_everywhere():
