@@ -37,14 +37,13 @@ from jobs.platform.postgres import pipeline_switch, plan_changes, transaction_co
 from jobs.platform.postgres.pipeline import (
     ATTRIBUTE,
     NOTHING,
-    Bound,
     New,
     PipelineConnection,
     Rows,
     Statement,
 )
 from jobs.platform.postgres.psycopg_internals import Key
-from jobs.platform.postgres.statement_text import compile_statement
+from jobs.platform.postgres.statement_text import Bound, compile_statement
 
 MARK = "jobs.session"
 WHICH_SESSION = (

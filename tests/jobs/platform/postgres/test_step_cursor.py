@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import product
 from typing import Any
 
 import psycopg
@@ -16,6 +17,7 @@ from django.db.models.functions import JSONObject, Substr
 from jobs.api import Context, StepError
 from jobs.execution.executor import execute
 from jobs.platform.postgres import step_cursor as preparing
+from jobs.platform.postgres import step_statements
 from jobs.platform.postgres.pipeline import PipelineConnection
 from jobs.runs.claiming import claim_due
 from songs.models import Category
@@ -265,6 +267,43 @@ def test_a_step_that_changes_a_table_is_asked_no_old_plan(texts):
         run = ran(lambda ctx: [ctx.step.run("change", changes), ctx.step.run("look", look)])
         assert (run.output, len(called)) == (["jazz", "jazz"], number)
         assert not run.log_lines.exists()
+
+
+@pytest.mark.needs_pipeline("plain cursors prepare nothing")
+def test_a_step_that_changes_a_table_each_time_leaves_no_old_plans_in_the_servers_memory():
+    def changes() -> int:
+        change("DO $$BEGIN END$$")
+        return count("Jazz")
+
+    def left() -> int:
+        for _ in range(5):
+            assert ran(lambda ctx: ctx.step.run("change", changes)).status == "completed"
+        return prepared("")
+
+    left()
+    assert left() == left()
+
+
+@pytest.mark.needs_pipeline("psycopg alone counts them itself")
+def test_a_text_whose_values_change_their_types_is_not_prepared_for_each_of_them(monkeypatch):
+    monkeypatch.setattr(step_statements, "MAX_PREPARED", 3)
+    query = 'SELECT "id" FROM songs_category WHERE "published" IN (%s, %s, %s)'
+
+    def ask() -> int:
+        found: list[Any] = []
+        with connection.cursor() as cursor:
+            for _ in range(2 * OFTEN):
+                for values in product([None, 1], repeat=3):
+                    cursor.execute(query, values)
+                    found += cursor.fetchall()
+        return len(found)
+
+    for _ in range(3):
+        assert ran(lambda ctx: ctx.step.run("ask", ask)).output == 0
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name FROM pg_prepared_statements WHERE statement LIKE '%published%'")
+        names = [name for (name,) in cursor.fetchall()]
+    assert 0 < len([name for name in names if name.startswith("jobs_")]) <= 3
 
 
 # --- trips ----------------------------------------------------------------------------------------
