@@ -111,7 +111,8 @@ class PipelineConnection:
         if self._pg.pipeline_status != PipelineStatus.OFF:
             return False
         if self._pg.transaction_status == TransactionStatus.IDLE:
-            return self._raw.isolation_level is None
+            raw = self._raw  # whose own BEGIN would say these
+            return raw.isolation_level is raw.read_only is raw.deferrable is None
         return self._pg.transaction_status == TransactionStatus.INTRANS
 
     def _notice_plan_changes(self) -> None:

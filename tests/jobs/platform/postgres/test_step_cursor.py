@@ -385,6 +385,37 @@ def test_a_callback_of_a_step_that_fails_is_not_made_and_those_of_silent_steps_a
     assert made == ["one", "two", "three"]
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "shows"),
+    [
+        ("read_only", True, "on"),
+        ("deferrable", True, "on"),
+        ("isolation_level", 4, "serializable"),
+    ],
+)
+def test_a_transaction_outside_steps_is_what_psycopg_was_told_however_often_it_comes(
+    name, value, shows
+):
+    setting = "transaction_isolation" if name == "isolation_level" else f"transaction_{name}"
+    query = f"""SELECT "id", current_setting('{setting}') FROM songs_category WHERE "name" = %s"""
+
+    def ask() -> list[str]:
+        found: list[str] = []
+        setattr(connection.connection, name, value)
+        for _ in range(OFTEN + 1):
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute(query, ["Jazz"])
+                found.append(cursor.fetchone()[1])
+        setattr(connection.connection, name, None)
+        return found
+
+    def handler(ctx: Context) -> list[str]:
+        ctx.step.run("add", lambda: Category.objects.create(name="Jazz", folded="jazz").name)
+        return ctx.step.run("ask", ask, atomic=False)
+
+    assert ran(handler, retries=0).output == [shows] * (OFTEN + 1)
+
+
 # --- what does not fit ----------------------------------------------------------------------------
 
 
