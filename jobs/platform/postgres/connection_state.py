@@ -11,11 +11,12 @@ from typing import Any
 
 from django.db import DatabaseError, InterfaceError
 from django.db.backends.base.base import BaseDatabaseWrapper
-from psycopg.errors import DivisionByZero, FeatureNotSupported, InvalidSqlStatementName
+from psycopg import Error
+from psycopg.errors import DivisionByZero
 from psycopg.pq import ConnStatus, TransactionStatus
 
 from jobs.lib.error_report import cause_of, is_a
-from jobs.platform.postgres import django_internals
+from jobs.platform.postgres import django_internals, plan_changes
 from jobs.platform.postgres.outages import is_unavailable, sqlstate_of
 
 __all__ = ["DivisionByZero"]  # other wings do not import psycopg
@@ -88,11 +89,9 @@ def is_databases_fault(here: BaseDatabaseWrapper, error: BaseException) -> bool:
 def _is_of_an_old_plan(error: BaseException) -> bool:
     """A migration changed a prepared result, or the server forgot the statement."""
     cause = cause_of(error)
-    if isinstance(cause, InvalidSqlStatementName):
-        return True
-    if not isinstance(cause, FeatureNotSupported):
+    if not isinstance(cause, Error):
         return False
-    return cause.diag.source_function == "RevalidateCachedQuery"
+    return plan_changes.is_old_plan(cause.sqlstate, cause.diag.source_function)
 
 
 def _is_closed_by_code(here: BaseDatabaseWrapper) -> bool:

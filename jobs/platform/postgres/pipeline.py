@@ -21,10 +21,9 @@ values, and the engine calls libpq by psycopg.pq (PostgreSQL's manual, “Pipeli
 
 from __future__ import annotations
 
-import itertools
 import select
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import psycopg
 from psycopg import errors
@@ -34,19 +33,12 @@ from psycopg.pq.abc import PGresult
 from psycopg.types.string import TextLoader
 
 from jobs.platform.postgres import plan_changes, psycopg_internals, transaction_count
+from jobs.platform.postgres.prepared_names import PreparedNames
 from jobs.platform.postgres.psycopg_internals import Key
-from jobs.platform.postgres.statement_text import compile_statement
+from jobs.platform.postgres.statement_text import Bound, compile_statement
 
 Statement = tuple[str, Mapping[str, Any]]  # text, values by name
 Rows = list[tuple[Any, ...]]
-
-
-class Bound(NamedTuple):
-    """A cursor's statement with its values, as libpq takes them."""
-
-    key: Key
-    values: Sequence[Any]
-    formats: Any
 
 
 New = tuple[Key, bytes]  # prepared in this conversation; its name
@@ -55,7 +47,6 @@ NOTHING: Mapping[str, Any] = {}
 BEGIN: Statement = ("BEGIN", NOTHING)
 COMMIT: Statement = ("COMMIT", NOTHING)
 ATTRIBUTE = "jobs_pipeline"
-STALE = (errors.InvalidSqlStatementName, errors.FeatureNotSupported)  # (4)
 
 # As Django: jsonb is read as text, times in UTC.
 ADAPTERS = AdaptersMap(psycopg.adapters)
@@ -66,8 +57,7 @@ class PipelineConnection:
     def __init__(self, raw: psycopg.Connection[Any]) -> None:
         self._raw, self._pg = raw, raw.pgconn
         self._adapter = Transformer(ADAPTERS)
-        self._prepared: dict[Key, bytes] = {}
-        self._numbers = itertools.count()
+        self._prepared = PreparedNames()
         self._poll = select.poll()
         self._poll.register(self._pg.socket, select.POLLIN)
         self._deferred: list[str] = []  # (7)
@@ -121,13 +111,14 @@ class PipelineConnection:
         if self._pg.pipeline_status != PipelineStatus.OFF:
             return False
         if self._pg.transaction_status == TransactionStatus.IDLE:
-            return self._raw.isolation_level is None
+            raw = self._raw  # whose own BEGIN would say these
+            return raw.isolation_level is raw.read_only is raw.deferrable is None
         return self._pg.transaction_status == TransactionStatus.INTRANS
 
     def _notice_plan_changes(self) -> None:
         """The server may have forgotten what was prepared, or return another type."""
         if plan_changes.take(self._raw):
-            self._prepared.clear()
+            self._prepared.forget()
             self._may_undo_changes = True
 
     def begin(self) -> None:
@@ -188,16 +179,24 @@ class PipelineConnection:
         if not is_planned:
             return self._pg.exec_(query)
         key, dumped, formats = self._dump_values(query, names, values)
-        if key not in self._prepared:
-            name = self._new_name()
+        name = self._prepared.get(key)
+        if name is None:
+            name = self._prepared.new()
             prepared = self._pg.prepare(name, query, key[1])
             if prepared.status != ExecStatus.COMMAND_OK:
                 return prepared
-            self._prepared[key] = name
-        return self._pg.exec_prepared(self._prepared[key], dumped, formats)
+            self._prepared.add(key, name)
+        return self._pg.exec_prepared(name, dumped, formats)
 
     def _ask(self, statements: Sequence[Statement | Bound]) -> list[PGresult]:
-        return self._converse(lambda: [self._send(statement) for statement in statements])
+        old = self._prepared.take_old()
+        answers = self._converse(
+            lambda: [*map(self._send_close, old), *map(self._send, statements)]
+        )
+        return answers[len(old) :]
+
+    def _send_close(self, name: bytes) -> None:
+        self._pg.send_close_prepared(name)
 
     def _converse(self, send: Callable[[], list[New | None]]) -> list[PGresult]:
         """Results that belong to nothing that `send` returns come last."""
@@ -229,10 +228,11 @@ class PipelineConnection:
         return self._send_prepared(key, dumped, formats)
 
     def _send_prepared(self, key: Key, dumped: Sequence[Any], formats: Any) -> New | None:
-        if key in self._prepared:
-            self._pg.send_query_prepared(self._prepared[key], dumped, formats)
+        known = self._prepared.get(key)
+        if known is not None:
+            self._pg.send_query_prepared(known, dumped, formats)
             return None
-        name = self._new_name()
+        name = self._prepared.new()
         self._pg.send_prepare(name, *key)
         self._pg.send_query_prepared(name, dumped, formats)
         return key, name
@@ -242,9 +242,6 @@ class PipelineConnection:
     ) -> tuple[Key, Sequence[Any], Any]:
         dumped = self._adapter.dump_sequence([values[n] for n in names], AUTO[: len(names)])
         return (query, tuple(self._adapter.types or ())), dumped, self._adapter.formats
-
-    def _new_name(self) -> bytes:
-        return b"jobs_%d" % next(self._numbers)
 
     def _flush(self) -> None:
         """The server may stop reading until its results are read."""
@@ -275,7 +272,7 @@ class PipelineConnection:
                 next(results)
                 return prepared
             key, name = new
-            self._prepared[key] = name
+            self._prepared.add(key, name)
         return next(results)
 
     def _load_rows(self, result: PGresult) -> Rows:
@@ -290,10 +287,9 @@ class PipelineConnection:
             return
         if self._pg.status == ConnStatus.BAD:
             raise psycopg.OperationalError("the connection was lost")
-        error = errors.error_from_result(result)
-        if isinstance(error, STALE):
+        if plan_changes.is_of_an_old_plan(result):  # (4)
             self._raw.close()
-        raise error
+        raise errors.error_from_result(result)
 
     def _pass_on_notifications(self) -> None:
         while notification := self._pg.notifies():

@@ -9,12 +9,16 @@ from __future__ import annotations
 from typing import Any
 
 import psycopg
+from psycopg.pq import DiagnosticField
+from psycopg.pq.abc import PGresult
 
 from jobs.platform.postgres import psycopg_internals
 
 HAS_CHANGED = "jobs_plans_have_changed"
 # The server's answer begins so. A block or a procedure may do any of it.
 GONE = ("DEALLOCATE", "DISCARD")
+FORGOTTEN, NOT_SUPPORTED = "26000", "0A000"
+REPLANS = "RevalidateCachedQuery"  # PostgreSQL's function
 CHANGES = ("ALTER", "CREATE", "DROP", "DO", "CALL", *GONE)
 
 
@@ -44,3 +48,19 @@ def take(raw: psycopg.Connection[Any]) -> bool:
     has_changed: bool = vars(raw)[HAS_CHANGED]
     vars(raw)[HAS_CHANGED] = False
     return has_changed
+
+
+def is_of_an_old_plan(answer: PGresult) -> bool:
+    """Whether the server has forgotten the statement, or a migration has changed what it returns.
+    The server does not support other things under the same SQLSTATE.
+    """
+    state = answer.error_field(DiagnosticField.SQLSTATE)
+    return is_old_plan(_text(state), _text(answer.error_field(DiagnosticField.SOURCE_FUNCTION)))
+
+
+def is_old_plan(sqlstate: str | None, function: str | None) -> bool:
+    return sqlstate == FORGOTTEN or (sqlstate == NOT_SUPPORTED and function == REPLANS)
+
+
+def _text(field: bytes | None) -> str | None:
+    return None if field is None else field.decode()

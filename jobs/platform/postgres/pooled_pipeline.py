@@ -30,28 +30,26 @@ from typing import Any
 import psycopg
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import capabilities
-from psycopg.pq import DiagnosticField, ExecStatus, TransactionStatus
+from psycopg.pq import ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
 from jobs.platform.postgres import pipeline_switch, plan_changes, transaction_count
 from jobs.platform.postgres.pipeline import (
     ATTRIBUTE,
     NOTHING,
-    Bound,
     New,
     PipelineConnection,
     Rows,
     Statement,
 )
 from jobs.platform.postgres.psycopg_internals import Key
-from jobs.platform.postgres.statement_text import compile_statement
+from jobs.platform.postgres.statement_text import Bound, compile_statement
 
 MARK = "jobs.session"
 WHICH_SESSION = (
     f"COALESCE(NULLIF(current_setting('{MARK}', true), ''),"
     f" set_config('{MARK}', gen_random_uuid()::text, false))"
 )
-NOT_PREPARED = (b"26000", b"0A000")  # not prepared here, or before a migration
 MAX_MISSES = 200  # in a row
 MAX_SESSIONS = 500
 SETTINGS = "jobs_settings"
@@ -178,7 +176,7 @@ class PooledPipelineConnection(PipelineConnection):
     def _ask(self, statements: Sequence[Statement | Bound]) -> list[PGresult]:
         self._began_idle = self._is_idle
         answers = self._make_trip(statements)
-        if self._began_idle and any(map(_is_unprepared, answers)):
+        if self._began_idle and any(map(plan_changes.is_of_an_old_plan, answers)):
             self._misses += 1
             if not self._is_idle:
                 self._pg.exec_(b"ROLLBACK")
@@ -243,10 +241,6 @@ class PooledPipelineConnection(PipelineConnection):
         _, name = new
         self._newly_prepared.add(name)
         return answer
-
-
-def _is_unprepared(answer: PGresult) -> bool:
-    return answer.error_field(DiagnosticField.SQLSTATE) in NOT_PREPARED
 
 
 @lru_cache(maxsize=256)

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any, NamedTuple
+
+from jobs.platform.postgres.psycopg_internals import Key
 
 PLANNED = ("SELECT", "WITH", "INSERT", "UPDATE", "DELETE")
 NAMED = re.compile(r"%%|%\((\w+)\)s")
 POSITIONAL = re.compile(r"%%|%s")
+
+
+class Bound(NamedTuple):
+    """A cursor's statement with its values, as libpq takes them."""
+
+    key: Key
+    values: Sequence[Any]
+    formats: Any
 
 
 @lru_cache(maxsize=256)

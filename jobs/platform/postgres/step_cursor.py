@@ -4,9 +4,9 @@ Django puts values into the text, so PostgreSQL plans each statement anew. With
 `JOBS["PREPARE_STEPS"]` a worker's connection binds the values of the ORM's short statements, and
 those that repeat are prepared (step_statements).
 
-1. Not handwritten statements: a value may stand where the server takes none (`interval %s`). Not
-   GROUP BY, where the server never takes two values for the same (Django's ticket 34255). Not long
-   statements: each length would be a plan, and the server takes at most 65,535 values.
+1. Not handwritten statements, nor those with values in other places than beside a column
+   (value_places). Not long ones: each length would be a plan, and the server takes at most 65,535
+   values.
 2. Only connections that call a run's steps.
 3. A migration that changes what a prepared statement returns costs the connection and no attempt
    (connection_state.is_databases_fault), nor does the next worker's connection (executor, 5).
@@ -20,7 +20,7 @@ from typing import Any
 import psycopg
 from django.db.backends.postgresql.base import ServerBindingCursor
 
-from jobs.platform.postgres import failed_statement, step_statements
+from jobs.platform.postgres import failed_statement, step_statements, value_places
 from jobs.platform.postgres.pipeline import PipelineConnection
 from jobs.platform.postgres.session_state import Noticing
 from jobs.platform.postgres.step_statements import PREPARED_AFTER
@@ -68,9 +68,9 @@ def prepare_often(
 
 def _is_short_and_the_orms(query: Any, params: Any) -> bool:
     return (
-        bool(params)
-        and len(params) <= MAX_VALUES
+        isinstance(params, list | tuple)
+        and 0 < len(params) <= MAX_VALUES
         and isinstance(query, str)
         and BY_THE_ORM.match(query) is not None
-        and " GROUP BY " not in query
+        and value_places.are_bindable(query, params)
     )

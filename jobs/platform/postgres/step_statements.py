@@ -19,8 +19,9 @@ from psycopg.adapt import PyFormat, Transformer
 from psycopg.pq import Format
 
 from jobs.platform.postgres import psycopg_internals
-from jobs.platform.postgres.pipeline import Bound, PipelineConnection
-from jobs.platform.postgres.statement_text import compile_positional
+from jobs.platform.postgres.pipeline import PipelineConnection
+from jobs.platform.postgres.psycopg_internals import Key
+from jobs.platform.postgres.statement_text import Bound, compile_positional
 
 logger = logging.getLogger("jobs.engine")
 
@@ -37,6 +38,7 @@ class StepStatements:
     def __init__(self, pipeline_connection: PipelineConnection) -> None:
         self._pipeline_connection = pipeline_connection
         self._often: set[str] = set()
+        self._keys: set[Key] = set()  # a text has one for each of its values' types
         self._counts: Counter[str] = Counter()
 
     def execute(self, cursor: psycopg.Cursor[Any], query: str, values: Sequence[Any]) -> bool:
@@ -49,10 +51,19 @@ class StepStatements:
         adapter = Transformer(cursor)
         dumped: Any = adapter.dump_sequence(values, [AUTO] * len(values))
         statement = Bound((text, tuple(adapter.types or ())), dumped, adapter.formats)
+        if not self._has_room_for(statement.key):
+            return False
         answer = self._pipeline_connection.execute_for_cursor(statement)
         if answer is None:
             return False
         psycopg_internals.give_answer(cursor, adapter, answer)
+        return True
+
+    def _has_room_for(self, key: Key) -> bool:
+        if key not in self._keys:
+            if len(self._keys) == MAX_PREPARED:
+                return False
+            self._keys.add(key)
         return True
 
     def _is_often(self, query: str) -> bool:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import product
 from typing import Any
 
 import psycopg
 import pytest
-from django.db import connection, transaction
-from django.db.models import Count, Value
-from django.db.models.functions import Substr
+from django.db import DatabaseError, NotSupportedError, connection, transaction
+from django.db.models import Count, Func, Q, TextField, Value
+from django.db.models.functions import JSONObject, Substr
 
 from jobs.api import Context, StepError
 from jobs.execution.executor import execute
 from jobs.platform.postgres import step_cursor as preparing
+from jobs.platform.postgres import step_statements
 from jobs.platform.postgres.pipeline import PipelineConnection
 from jobs.runs.claiming import claim_due
 from songs.models import Category
@@ -112,9 +114,46 @@ def of_very_many() -> int:
     return Category.objects.filter(pk__in=range(70_000), name="Jazz").count()
 
 
+def by_hand_inside_the_orms() -> int:
+    return Category.objects.extra(where=["now() > now() - interval %s"], params=["1 day"]).count()
+
+
+def by_a_raw_query() -> int:
+    """Each of the two would be a smallint, and so would the product."""
+    return Category.objects.raw('SELECT "id", %s * %s AS area FROM songs_category', [300, 300])[
+        0
+    ].area
+
+
+def of_a_type() -> str:
+    """With a float a sum of money would lose its last digits."""
+    kind = Func(Value(1.5), template="pg_typeof(%(expressions)s)::text", output_field=TextField())
+    return Category.objects.annotate(kind=kind).values_list("id", "kind")[0][1]
+
+
+def of_any_type() -> dict[str, str]:
+    made = JSONObject(kind=Value("music"))
+    return Category.objects.annotate(made=made).values_list("id", "made")[0][1]
+
+
+def sorted_without_repetition() -> int:
+    """Twice the same value, in a statement inside."""
+    starts = Category.objects.distinct().order_by(Substr("name", 1, 2))
+    return Category.objects.filter(pk__in=starts[:2].values("pk")).count()
+
+
 @pytest.mark.parametrize(
     ("ask", "answer"),
-    [(by_hand, "1 day"), (grouped, [["Ja", 2], ["Ro", 1]]), (of_very_many, 0)],
+    [
+        (by_hand, "1 day"),
+        (grouped, [["Ja", 2], ["Ro", 1]]),
+        (of_very_many, 0),
+        (by_hand_inside_the_orms, 3),
+        (by_a_raw_query, 90_000),
+        (of_a_type, "numeric"),
+        (of_any_type, {"kind": "music"}),
+        (sorted_without_repetition, 2),
+    ],
 )
 def test_what_the_server_cannot_be_given_values_for_goes_as_everywhere(ask, answer):
     for number, name in enumerate(("Jazz", "Jam", "Rock")):
@@ -230,6 +269,43 @@ def test_a_step_that_changes_a_table_is_asked_no_old_plan(texts):
         assert not run.log_lines.exists()
 
 
+@pytest.mark.needs_pipeline("plain cursors prepare nothing")
+def test_a_step_that_changes_a_table_each_time_leaves_no_old_plans_in_the_servers_memory():
+    def changes() -> int:
+        change("DO $$BEGIN END$$")
+        return count("Jazz")
+
+    def left() -> int:
+        for _ in range(5):
+            assert ran(lambda ctx: ctx.step.run("change", changes)).status == "completed"
+        return prepared("")
+
+    left()
+    assert left() == left()
+
+
+@pytest.mark.needs_pipeline("psycopg alone counts them itself")
+def test_a_text_whose_values_change_their_types_is_not_prepared_for_each_of_them(monkeypatch):
+    monkeypatch.setattr(step_statements, "MAX_PREPARED", 3)
+    query = 'SELECT "id" FROM songs_category WHERE "published" IN (%s, %s, %s)'
+
+    def ask() -> int:
+        found: list[Any] = []
+        with connection.cursor() as cursor:
+            for _ in range(2 * OFTEN):
+                for values in product([None, 1], repeat=3):
+                    cursor.execute(query, values)
+                    found += cursor.fetchall()
+        return len(found)
+
+    for _ in range(3):
+        assert ran(lambda ctx: ctx.step.run("ask", ask)).output == 0
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name FROM pg_prepared_statements WHERE statement LIKE '%published%'")
+        names = [name for (name,) in cursor.fetchall()]
+    assert 0 < len([name for name in names if name.startswith("jobs_")]) <= 3
+
+
 # --- trips ----------------------------------------------------------------------------------------
 
 
@@ -309,7 +385,60 @@ def test_a_callback_of_a_step_that_fails_is_not_made_and_those_of_silent_steps_a
     assert made == ["one", "two", "three"]
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "shows"),
+    [
+        ("read_only", True, "on"),
+        ("deferrable", True, "on"),
+        ("isolation_level", 4, "serializable"),
+    ],
+)
+def test_a_transaction_outside_steps_is_what_psycopg_was_told_however_often_it_comes(
+    name, value, shows
+):
+    setting = "transaction_isolation" if name == "isolation_level" else f"transaction_{name}"
+    query = f"""SELECT "id", current_setting('{setting}') FROM songs_category WHERE "name" = %s"""
+
+    def ask() -> list[str]:
+        found: list[str] = []
+        setattr(connection.connection, name, value)
+        for _ in range(OFTEN + 1):
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute(query, ["Jazz"])
+                found.append(cursor.fetchone()[1])
+        setattr(connection.connection, name, None)
+        return found
+
+    def handler(ctx: Context) -> list[str]:
+        ctx.step.run("add", lambda: Category.objects.create(name="Jazz", folded="jazz").name)
+        return ctx.step.run("ask", ask, atomic=False)
+
+    assert ran(handler, retries=0).output == [shows] * (OFTEN + 1)
+
+
 # --- what does not fit ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("query", "values", "kind"),
+    [
+        ('SELECT "id" FROM songs_category WHERE "id" % 2 = %s', [0], "ProgrammingError"),
+        ('SELECT "id" FROM songs_category WHERE "name" = %s', {"name": "Jazz"}, "TypeError"),
+    ],
+)
+def test_what_psycopg_refuses_is_refused_however_often_it_comes(query, values, kind):
+    def ask() -> str:
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(query, values)
+        except (DatabaseError, TypeError) as error:
+            return type(error).__name__
+        return "nothing"
+
+    def handler(ctx: Context) -> list[str]:
+        return [ctx.step.run(f"ask-{number}", ask) for number in range(OFTEN + 1)]
+
+    assert ran(handler, retries=0).output == [kind] * (OFTEN + 1)
 
 
 def test_a_placeholder_of_another_format_goes_as_everywhere():
@@ -327,6 +456,30 @@ def test_a_placeholder_of_another_format_goes_as_everywhere():
 
     run = ran(handler, retries=0)
     assert (run.status, run.output) == ("completed", [["Jazz"]] * (OFTEN + 1))
+
+
+def test_what_postgresql_does_not_support_is_an_error_that_a_body_may_catch_however_often():
+    """It has the SQLSTATE of a plan that a migration has changed. Here no plan is old."""
+    called: list[str] = []
+    either = Category.objects.filter(Q(songs__title="Take Five") | Q(name="Jazz"))
+
+    def ask() -> str:
+        called.append("ask")
+        try:
+            with transaction.atomic():
+                return str(either.select_for_update().first())
+        except NotSupportedError as error:
+            return str(error).splitlines()[0]
+
+    def handler(ctx: Context) -> list[str]:
+        ctx.step.run("add", lambda: Category.objects.create(name="Jazz", folded="jazz").name)
+        return [ctx.step.run(f"ask-{number}", ask) for number in range(OFTEN + 1)]
+
+    run = ran(handler, retries=0)
+    words = "FOR UPDATE cannot be applied to the nullable side of an outer join"
+    assert (run.status, run.output) == ("completed", [words] * (OFTEN + 1))
+    assert len(called) == OFTEN + 1
+    assert not run.attempts.exists()
 
 
 def test_a_statement_that_waits_for_a_lock_is_broken_off_by_the_workers_timeout(alarm):
