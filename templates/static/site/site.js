@@ -122,32 +122,10 @@ document.addEventListener("htmx:responseError", (event) => {
   if (event.detail.xhr.status === 404 && event.detail.target?.id !== "page") location.reload();
 });
 
-// A part of the page comes anew while something in it has the focus. What has an id keeps it (htmx);
-// where that is gone, as Cancel is from a song that is ready, the song's name takes it.
-let partInFocus = null;
-document.addEventListener("htmx:beforeSwap", ({ detail }) => {
-  partInFocus = detail.target?.id === "page" ? null : document.activeElement?.closest("#song, .card");
-});
-document.addEventListener("htmx:afterSettle", () => {
-  if (!partInFocus) return;
-  const name = document.getElementById(partInFocus.id)?.querySelector("h1, h3 a");
-  partInFocus = null;
-  if (!name || document.activeElement !== document.body) return;
-  if (name.matches("h1")) name.tabIndex = -1;
-  name.focus({ preventScroll: true });
-});
-
 // In an open dialog the harmless button has the focus. (`autofocus` would take it from a new page.)
 document.addEventListener("toggle", (event) => {
   if (event.newState === "open") event.target.querySelector("[data-focus]")?.focus();
 }, true);
-
-// A form that was refused stands on the page and is no popover: its button leads to its field.
-document.addEventListener("click", (event) => {
-  const button = event.target.closest("[popovertarget]");
-  const box = button && document.getElementById(button.getAttribute("popovertarget"));
-  if (box && !box.popover) box.querySelector("input:not([type=hidden])")?.focus();
-});
 
 // Times in the listener's own zone. Without scripts they are UTC, and say so.
 function localTimes() {

@@ -111,6 +111,7 @@ NO_TEXTS = {
     "jobs/platform/http/deadline_socket.py": {"view[sent:]"},
     "jobs/platform/postgres/pipeline.py": {
         "answers[len(first):len(first) + len(statements)]",
+        "answers[len(old):]",
         "AUTO[:len(names)]",
     },
     "songs/ways_back.py": {"parts[:length]"},
