@@ -211,14 +211,10 @@ def _do_singly(
 
 def _cancel_together(order: Order, runs: list[Listed]) -> set[uuid.UUID]:
     """Returns the cancelled ones; the others are to be cancelled singly."""
-    fn_ids, ids = {run.fn_id for run in runs}, [run.id for run in runs]
-    left, done = ids, True
-    while left and done:  # a cancelled run may leave runs that it invoked
-        with _resting(order, SHARE_TOGETHER):
-            others = cancel_plain(left, fn_ids, order.why, order.passed_lines, alone=order.invoked)
-        done = len(others) < len(left)
-        left = [run_id for run_id in left if run_id in others]
-    return {*ids} - {*left}
+    ids, fn_ids = [run.id for run in runs], {run.fn_id for run in runs}
+    with _resting(order, SHARE_TOGETHER):
+        left = cancel_plain(ids, fn_ids, order.why, order.passed_lines, alone=order.invoked)
+    return set(ids) - left
 
 
 @contextmanager

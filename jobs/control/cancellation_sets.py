@@ -18,7 +18,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -161,22 +161,14 @@ class PassedLines:
 def cancel_in_sets(
     run_ids: Sequence[uuid.UUID], why: str, *, late: bool = False
 ) -> list[uuid.UUID]:
-    """Cancel the plain ones, and those that are plain once the run that invoked them is cancelled;
-    with `late`, runs whose time is over. Returns the others' ids. The caller has checked
-    permissions.
-    """
+    """`cancel_plain` for any number of runs, callers first. Returns the others' ids, in order."""
     fn_ids = set(models.Run.objects.filter(id__in=run_ids).values_list("fn_id", flat=True))
-    left, done = list(run_ids), True
+    others = set[uuid.UUID]()
     with PassedLines() as passed_lines:
-        while left and done:
-            starts = range(0, len(left), LARGEST_SET)
-            parts = [left[start : start + LARGEST_SET] for start in starts]
-            others = set[uuid.UUID]().union(
-                *(cancel_plain(part, fn_ids, why, passed_lines, late=late) for part in parts)
-            )
-            done = len(others) < len(left)
-            left = [run_id for run_id in left if run_id in others]
-    return left
+        for start in range(0, len(run_ids), LARGEST_SET):
+            part = run_ids[start : start + LARGEST_SET]
+            others |= cancel_plain(part, fn_ids, why, passed_lines, late=late)
+    return [run_id for run_id in run_ids if run_id in others]
 
 
 def cancel_plain(
@@ -188,17 +180,29 @@ def cancel_plain(
     alone: bool = False,
     late: bool = False,
 ) -> set[uuid.UUID]:
-    """Cancel the plain ones; returns the others' ids.
+    """Cancel the plain ones, and those that are plain once the run that invoked them is cancelled;
+    returns the others' ids.
 
     With `alone`, runs that invoked others are not plain, with `late` those whose time is not over.
-    `fn_ids` are the runs' functions. At most
-    LARGEST_SET runs; the caller has checked permissions.
+    `fn_ids` are the runs' functions. At most LARGEST_SET runs; the caller has checked permissions.
     """
     hooks = _hooks(fn_ids)
-    if hooks is None or not run_ids:
-        return set(run_ids)
+    left, before = list(run_ids), -1
+    if hooks is None:
+        return set(left)
     asked = {"alone": alone, "late": late}
     cancel_set = partial(_cancel_set, hooks=hooks, why=why, passed_lines=passed_lines, asked=asked)
+    while left and len(left) != before:
+        before = len(left)
+        others = _cancel_in_parts(left, cancel_set)
+        left = [run_id for run_id in left if run_id in others]
+    return set(left)
+
+
+def _cancel_in_parts(
+    run_ids: Sequence[uuid.UUID], cancel_set: Callable[[Sequence[uuid.UUID]], set[uuid.UUID]]
+) -> set[uuid.UUID]:
+    """See (3)."""
     try:
         return cancel_set(run_ids)
     except TooManyLines:

@@ -299,7 +299,7 @@ def test_those_in_a_workers_hands_or_with_a_request_or_invoked_are_left_and_canc
             if claimed.fn_id == "asks":
                 execute(claimed)
         asking, held = the_run("asks"), the_run()
-        Run.objects.filter(id=runs[0].id).update(invoked_by=runs[1].id)
+        Run.objects.filter(id=runs[0].id).update(invoked_by=held.id)
         left = together([*runs, held, asking])
         assert left == {runs[0].id, held.id, asking.id}
         own = bulk("cancel", everything=True)

@@ -59,7 +59,7 @@ NO_TEXTS = {
     "jobs/control/cancel_on.py": {"candidates[:BATCH]"},
     "jobs/control/cancellation.py": {"left[:SINGLY]"},
     "jobs/control/cancellation_sets.py": {
-        "left[start:start + LARGEST_SET]",
+        "run_ids[start:start + LARGEST_SET]",
         "run_ids[start:start + line_locks.MAX_OWN_LOCKS]",
     },
     "jobs/maintenance/sweeper.py": {"left[:MAX_SINGLY]"},
