@@ -41,6 +41,12 @@ from jobs.runs.hook_events import CANCELLED
 LARGEST_SET = 1_000  # runs
 LOOK_INTERVAL = 0.25  # seconds between looks at passed lines
 
+# One look for each id, whatever the statistics.
+FUNCTIONS = """
+SELECT DISTINCT (SELECT fn_id FROM jobs_run WHERE id = given.id LIMIT 1)
+  FROM unnest(%(ids)s::uuid[]) given(id)
+"""
+
 # Lists of ids are text on the way. See (4).
 LOCK = """
 SELECT array_agg(id)::text AS ids,
@@ -162,7 +168,8 @@ def cancel_in_sets(
     run_ids: Sequence[uuid.UUID], why: str, *, late: bool = False
 ) -> list[uuid.UUID]:
     """`cancel_plain` for any number of runs, callers first. Returns the others' ids, in order."""
-    fn_ids = set(models.Run.objects.filter(id__in=run_ids).values_list("fn_id", flat=True))
+    found = statements.execute(FUNCTIONS, {"ids": list(run_ids)})
+    fn_ids = {fn_id for (fn_id,) in found if fn_id is not None}
     others = set[uuid.UUID]()
     with PassedLines() as passed_lines:
         for start in range(0, len(run_ids), LARGEST_SET):

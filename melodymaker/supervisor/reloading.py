@@ -13,6 +13,7 @@ from the old ones.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -22,6 +23,7 @@ from pathlib import Path
 from melodymaker.supervisor.children import Children, PartEnded
 
 NO_CODE = {"benchmarks", "docs", "tests"}  # folders that no part runs
+AT_ONCE = 200  # ms, after which a watch without changes says that it has begun
 UNWATCHED = "Python files are not watched, so nothing is reloaded when one changes: {}"
 
 
@@ -31,12 +33,26 @@ def code_folders(base: Path) -> list[Path]:
     return sorted(path for path in found if path.name not in NO_CODE)
 
 
+def file_times(paths: Iterable[Path]) -> dict[Path, int]:
+    """When Python files of these folders, or these files, were written, in ns."""
+    files = (file for path in paths for file in (path.rglob("*.py") if path.is_dir() else [path]))
+    times = {}
+    for file in files:
+        with contextlib.suppress(FileNotFoundError):  # it was deleted
+            times[file] = file.stat().st_mtime_ns
+    return times
+
+
 class Watcher:
-    """A thread that collects which Python files have changed."""
+    """A thread that collects which Python files have changed.
+
+    A folder more needs another watch. What changes between two watches is found by files' times.
+    """
 
     def __init__(self, base: Path, say: Callable[[str], object]) -> None:
         self._base, self._say = base, say
         self._changed: set[Path] = set()
+        self._seen: dict[Path, int] = {}
         self._turn = threading.Lock()
         self._end = threading.Event()
         self.has_changed = threading.Event()
@@ -58,6 +74,7 @@ class Watcher:
 
     def _watch(self) -> None:
         try:
+            self._seen = file_times(code_folders(self._base))
             while not self._end.is_set():
                 self._watch_folders(code_folders(self._base))
         except Exception as problem:  # no package, or no room for more watches in the system
@@ -67,12 +84,30 @@ class Watcher:
         """Until the checkout has other folders."""
         from watchfiles import PythonFilter, watch  # for development alone
 
-        for changes in watch(*folders, watch_filter=PythonFilter(), stop_event=self._end):
-            with self._turn:
-                self._changed |= {Path(path) for _, path in changes}
-                self.has_changed.set()
-            if code_folders(self._base) != folders:
-                return
+        has_begun = False
+        for changes in watch(
+            *folders,
+            watch_filter=PythonFilter(),
+            stop_event=self._end,
+            rust_timeout=AT_ONCE,
+            yield_on_timeout=True,
+        ):
+            changed = {Path(path) for _, path in changes}
+            if not has_begun:
+                times, has_begun = file_times(folders), True
+                changed |= {path for path, _ in times.items() ^ self._seen.items()}
+                self._seen = times
+            if changed:
+                left = {path: at for path, at in self._seen.items() if path not in changed}
+                self._seen = left | file_times(changed)
+                self._add(changed)
+                if code_folders(self._base) != folders:
+                    return
+
+    def _add(self, changed: set[Path]) -> None:
+        with self._turn:
+            self._changed |= changed
+            self.has_changed.set()
 
 
 class Reloader:

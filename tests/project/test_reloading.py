@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from django.conf import settings as project
 
-from melodymaker.supervisor import PARTS, Children, Part, Reloader, Watcher
+from melodymaker.supervisor import PARTS, Children, Part, Reloader, Watcher, reloading
 from melodymaker.supervisor.processes import SOCKET
+from melodymaker.supervisor.reloading import code_folders
 from tests.project.test_up import TIMEOUT, answer, doorbell, is_dead
 
 __all__ = ["doorbell"]
@@ -240,6 +241,23 @@ def test_a_package_that_is_new_is_watched_after_the_next_change(checkout, watche
         if watcher.has_changed.wait(0.1):
             break
     assert "functions.py" in changed_in(watcher, "functions.py")
+
+
+def test_what_changes_between_two_watches_is_found(checkout, watcher, monkeypatch):
+    asked: list[None] = []
+
+    def code_folders_and_a_change(base: Path) -> list[Path]:
+        asked.append(None)
+        if len(asked) == 2:  # after the first watch, before the second one
+            (checkout / "shop" / "between.py").write_text("x = 1")
+        return code_folders(base)
+
+    (checkout / "cafe").mkdir()
+    (checkout / "cafe" / "__init__.py").write_text("")
+    monkeypatch.setattr(reloading, "code_folders", code_folders_and_a_change)
+    (checkout / "shop" / "settings.py").write_text("x = 1")
+    found = changed_in(watcher, "between.py")
+    assert found >= {"settings.py"}
 
 
 def test_without_the_package_nothing_is_watched_and_that_is_said(checkout, monkeypatch):

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from jobs.models import Attempt, Event, Fetch, LogLine, Run, Step
+from jobs.models import Attempt, Event, Fetch, LogLine, Rollup, Run, Step
 
 TIMES = """
 CREATE TEMPORARY TABLE history AS
@@ -86,7 +86,7 @@ def make_history(like: Run, count: int) -> None:
 def tidy_up() -> None:
     """What autovacuum does in its time."""
     with connection.cursor() as cursor:
-        for model in (Run, Event, Step):
+        for model in (Run, Event, Step, Rollup):
             cursor.execute(f"VACUUM ANALYZE {model._meta.db_table}")
 
 
