@@ -31,6 +31,17 @@ def new_key() -> str:
     return f"{_next():032x}"
 
 
+def new_keys(count: int) -> list[str]:
+    """Many of them, in half the time."""
+    with _lock:
+        first = _reserve(count)
+    keys = []
+    for number, tail in enumerate(struct.unpack(f"{count}Q", os.urandom(8 * count))):
+        milliseconds, sequence = divmod(first + number, 4096)
+        keys.append(f"{milliseconds:012x}7{sequence:03x}{tail >> 2 | 1 << 63:016x}")
+    return keys
+
+
 def as_id(given: object) -> uuid.UUID | None:
     """An id, or the text of one; None for what is neither."""
     try:
@@ -45,10 +56,9 @@ def first_id(moment: datetime) -> uuid.UUID:
 
 
 def _next() -> int:
-    global _last, _tails
+    global _tails
     with _lock:
-        ticks = max(time.time_ns() * 4096 // 1_000_000, _last + 1)
-        _last = ticks
+        ticks = _reserve(1)
         tail = next(_tails, None)
         if tail is None:
             _tails = iter(TAILS.unpack(os.urandom(TAILS.size)))
@@ -56,6 +66,14 @@ def _next() -> int:
     milliseconds, sequence = ticks >> 12, ticks & 0xFFF
     tail &= (1 << 62) - 1
     return milliseconds << 80 | 0x7 << 76 | sequence << 64 | 0b10 << 62 | tail
+
+
+def _reserve(count: int) -> int:
+    """The first of so many ticks, of which 4,096 are a millisecond. Under the lock."""
+    global _last
+    first = max(time.time_ns() * 4096 // 1_000_000, _last + 1)
+    _last = first + count - 1
+    return first
 
 
 def _begin_anew() -> None:

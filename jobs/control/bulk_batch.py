@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 
@@ -172,20 +172,26 @@ def _do_set(
     """
     skipped = [run.id for run in found if run.status == RunStatus.SKIPPED]
     left_out = hook_events.outdated(skipped) if skipped else set()
-    reasons = _refusals(order.action, [run for run in found if run.id not in left_out])
-    meant = [run for run in found if run.id not in left_out | reasons.keys()]
-    done = _cancel_together(order, meant) if order.action == "cancel" else set()
-    tally["done"] += len(done)
-    rest = [run for run in found if run.id not in done]
+    reasons = _refusals(order.action, _without(found, left_out))
+    rest = found
+    if order.action == "cancel":
+        meant = _without(found, left_out | reasons.keys())
+        done = _cancel_together(order, meant)
+        tally["done"] += len(done)
+        rest = _without(found, done) if len(done) < len(found) else []
     for at in range(0, len(rest), SINGLE_SET):
         if at and is_over():
             return True
         part = rest[at : at + SINGLE_SET]
-        still = [run for run in part if run.id not in left_out]
+        still = _without(part, left_out)
         tally["left_out"] += len(part) - len(still)
         _do_singly(order, still, reasons, tally)
         tally["after"] = f"{mark}{part[-1].id}"
     return False
+
+
+def _without(runs: list[Listed], ids: Collection[uuid.UUID]) -> list[Listed]:
+    return [run for run in runs if run.id not in ids] if ids else runs
 
 
 def _refusals(action: Action, found: list[Listed]) -> dict[uuid.UUID, str]:

@@ -28,7 +28,7 @@ from jobs import models
 from jobs.events import requester
 from jobs.events.event import EventPayload
 from jobs.events.insertion import INTO_EVENTS, INTO_RUNS
-from jobs.ids import new_key
+from jobs.ids import new_keys
 from jobs.lib.error_report import MESSAGE_LIMIT, describe_as, fit_text
 from jobs.platform.postgres import notifier, statements
 from jobs.platform.postgres.query import Query
@@ -202,7 +202,7 @@ def cancel_plain(
     while left and len(left) != before:
         before = len(left)
         others = _cancel_in_parts(left, cancel_set)
-        left = [run_id for run_id in left if run_id in others]
+        left = [run_id for run_id in left if run_id in others] if others else []
     return set(left)
 
 
@@ -226,7 +226,7 @@ def _cancel_set(
     asked: dict[str, Any],
 ) -> set[uuid.UUID]:
     with transaction.atomic():
-        asked = asked | {"ids": _as_text(map(str, run_ids))}
+        asked = asked | {"ids": _as_text(run_id.hex for run_id in run_ids)}
         *_, found = statements.execute_many(*statements.BY_INDEX, LOCKING.asked(asked))
         (locked,) = LOCKING.rows(found)
         if locked.ids is None:
@@ -278,7 +278,7 @@ def reason_of(why: str) -> dict[str, Any]:
 
 
 def _new_ids(count: int) -> str:
-    return _as_text(new_key() for _ in range(count))
+    return _as_text(new_keys(count))
 
 
 def _as_text(ids: Iterable[str]) -> str:

@@ -32,6 +32,17 @@ def test_they_are_uuids_of_version_7_of_this_moment():
     assert abs((said - before).total_seconds()) < 60
 
 
+def test_many_at_once_are_such_ids_among_the_others():
+    before, many, after = ids.new_key(), ids.new_keys(MANY), ids.new_key()
+    made = [before, *many, after]
+    assert made == sorted(made)
+    assert len({tail(uuid.UUID(key)) for key in many}) == MANY
+    for key in many:
+        told = uuid.UUID(key)
+        assert (told.hex, told.version, told.variant) == (key, 7, uuid.RFC_4122)
+    assert ids.new_keys(0) == []
+
+
 def test_a_forked_process_makes_none_that_its_parent_makes(tmp_path: Path):
     theirs = tmp_path / "theirs"
     ids.new_id()  # some more are in store now
