@@ -18,6 +18,7 @@ from jobs.admin.in_flight import in_flight
 from jobs.admin.run_filters import ParameterFilter, address, newest
 from jobs.admin.run_rows import rows
 from jobs.admin.run_words import Known, steps_of
+from jobs.lib.excerpts import quoted
 from jobs.metrics.spans import SPANS
 from jobs.models import (
     UNFINISHED,
@@ -133,6 +134,9 @@ SELECT %s, count(*) FROM (SELECT 1 FROM jobs_run WHERE status = %s {more} LIMIT 
 
 def chips(changelist: RunChangeList, query: dict[str, str]) -> list[dict[str, str]]:
     found = []
+    if (status := query.get(STATUS, "")) not in ("", *RunStatus.values):
+        words = f"{quoted(status, 40)} is no status; {', '.join(RunStatus.values)} are"
+        found.append({"words": words, "url": address(query, **{STATUS: ""})})
     for spec in changelist.filter_specs:
         name = getattr(spec, "parameter_name", "")
         if name in ("", "open") or not query.get(name):

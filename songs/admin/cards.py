@@ -42,7 +42,7 @@ def reports(request: HttpRequest, span: Span) -> SafeString:
     an account that may not see published songs."""
     if not request.user.has_perm(permissions.SEE_PUBLISHED):
         return SafeString("")
-    reported = Publication.objects.filter(reported_at__isnull=False)
+    reported = Publication.objects.reported()
     number = reported[: MAX_COUNTED + 1].count()
     if not number:
         return SafeString("")

@@ -1,7 +1,8 @@
 """Published songs: what is reported, what was taken down, and what can be done about each.
 
-The list begins with the reported ones. A song's page plays it, shows its reports, and takes it down
-or puts it back. Each act is a form that states what will happen, and a line of the audit log.
+The list begins with the reported ones, or with the public ones if none is. A song's page plays it,
+shows its reports, and takes it down or puts it back. Each act is a form that states what will
+happen, and a line of the audit log.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Count, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import URLPattern, path, reverse
+from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
@@ -37,7 +39,9 @@ WORDS = {
 
 
 class StateFilter(admin.SimpleListFilter):
-    """The reported ones, unless another state is chosen. Each state has an index of its order."""
+    """The reported ones, or the public ones if none is, unless a state is chosen. Each state has an
+    index of its order.
+    """
 
     title = "state"
     parameter_name = "state"
@@ -45,19 +49,21 @@ class StateFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return list(WORDS.items())
 
+    @cached_property
     def chosen(self) -> str:
-        given = self.value() or REPORTED
-        return given if given in WORDS else REPORTED
+        if (given := self.value()) in WORDS:
+            return str(given)
+        return REPORTED if Publication.objects.reported().exists() else PUBLIC
 
     def choices(self, changelist: Any) -> Any:
         for state, words in WORDS.items():
             query = changelist.get_query_string({self.parameter_name: state})
-            yield {"selected": self.chosen() == state, "query_string": query, "display": words}
+            yield {"selected": self.chosen == state, "query_string": query, "display": words}
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        match self.chosen():
+    def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet[Any]:
+        match self.chosen:
             case "reported":
-                return queryset.filter(reported_at__isnull=False).order_by("-reported_at", "pk")
+                return queryset.reported().order_by("-reported_at", "pk")
             case "down":
                 return queryset.filter(taken_down_at__isnull=False).order_by("-taken_down_at", "pk")
             case "public":

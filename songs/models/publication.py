@@ -20,6 +20,10 @@ class PublicationQuerySet(models.QuerySet["Publication"]):
         """Those that strangers may see. A closed account's songs are not among them."""
         return self.filter(is_public=True, taken_down_at=None, song__owner__is_active=True)
 
+    def reported(self) -> PublicationQuerySet:
+        """With a report that is open."""
+        return self.filter(reported_at__isnull=False)
+
 
 PublicationManager = models.Manager.from_queryset(PublicationQuerySet)
 

@@ -124,6 +124,8 @@ def test_the_address_narrows_the_list(admin_client: Client, query: Any, found: A
         {"from": "yesteryear"},
         {"until": "9999-99-99"},
         {"from": "0001-01-01T00:00"},
+        {"status__exact": "bogus"},
+        {"status__exact": "w" * 10_000},
     ],
 )
 def test_a_filter_that_makes_no_sense_is_told_in_a_sentence(
@@ -135,6 +137,7 @@ def test_a_filter_that_makes_no_sense_is_told_in_a_sentence(
 
     assert ("no span" in page) == ("ended" in query)
     assert ("is no time" in page) == bool({"from", "until"} & set(query))
+    assert ("is no status" in page) == ("status__exact" in query)
     if {"ended", "from", "until"} & set(query):
         assert listed(page, run) == [True]
 

@@ -132,6 +132,19 @@ def test_the_panel_lists_what_is_reported_with_its_counts_and_plays_it(
     assert warden.get(admin(quiet, "cover")).status_code == 200
 
 
+@pytest.mark.parametrize("address", ["", "?state=", "?state=nonsense"])
+def test_where_none_is_reported_the_list_begins_with_the_public_ones(
+    address: str, song: Publication, alice: User, warden: Client
+) -> None:
+    down = public(alice, title="Gone")
+    warden.post(admin(down, "take-down"), {"why": WHY})
+    page = warden.get(f"/admin/songs/publication/{address}").content.decode()
+    assert "Elegy" in page
+    assert "Gone" not in page
+    none = warden.get("/admin/songs/publication/?state=reported").content.decode()
+    assert "Elegy" not in none
+
+
 def test_what_its_listener_has_withdrawn_is_private_for_operators_too(
     song: Publication, warden: Client
 ) -> None:
