@@ -25,7 +25,7 @@ from jobs.models import FetchStatus, RunStatus
 from jobs.runs import completion, hook_events, invocation_tree, line_locks
 from jobs.runs.state import runs_of
 
-SINGLY = 25  # runs between two looks at what can be cancelled in sets
+SINGLY = 25  # runs between two looks at what can be cancelled in sets, at first
 
 
 def cancel(
@@ -67,18 +67,22 @@ def cancel(
         _lock(tree)
     done = _cancel_one(root, why)
     reason = why or f"Run {root} was cancelled; it had invoked this run."
+    few = SINGLY
     while below := invocation_tree.unfinished_below(root):
-        done |= _cancel_next(below, reason)
+        in_sets, singly = _cancel_next(below, reason, few)
+        done |= bool(in_sets or singly)
+        few = SINGLY if in_sets else 2 * few
     return done
 
 
-def _cancel_next(run_ids: Sequence[uuid.UUID], why: str) -> bool:
-    """Callers first: in sets, and of the rest a few, after which more may go in sets."""
+def _cancel_next(run_ids: Sequence[uuid.UUID], why: str, few: int) -> tuple[int, int]:
+    """Callers first: in sets, and of the rest a few, after which more may go in sets. How many of
+    either are cancelled."""
     _refuse_asker(run_ids)
     with requester.asking(requester.current()):
         left = cancel_in_sets(run_ids, why)
-        singly = [_cancel_unless_ended(run_id, why) for run_id in left[:SINGLY]]
-    return len(left) < len(run_ids) or any(singly)
+        singly = sum(_cancel_unless_ended(run_id, why) for run_id in left[:few])
+    return len(run_ids) - len(left), singly
 
 
 def _cancel_all_of(event_id: str | uuid.UUID, why: str, invoked: bool) -> bool:

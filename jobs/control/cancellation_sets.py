@@ -168,6 +168,8 @@ def cancel_in_sets(
     run_ids: Sequence[uuid.UUID], why: str, *, late: bool = False
 ) -> list[uuid.UUID]:
     """`cancel_plain` for any number of runs, callers first. Returns the others' ids, in order."""
+    if not run_ids:
+        return []
     found = statements.execute(FUNCTIONS, {"ids": list(run_ids)})
     fn_ids = {fn_id for (fn_id,) in found if fn_id is not None}
     others = set[uuid.UUID]()
@@ -195,7 +197,7 @@ def cancel_plain(
     """
     hooks = _hooks(fn_ids)
     left, before = list(run_ids), -1
-    if hooks is None:
+    if not left or hooks is None or _is_waited_for():
         return set(left)
     asked = {"alone": alone, "late": late}
     cancel_set = partial(_cancel_set, hooks=hooks, why=why, passed_lines=passed_lines, asked=asked)
@@ -225,10 +227,9 @@ def _cancel_set(
     passed_lines: PassedLines,
     asked: dict[str, Any],
 ) -> set[uuid.UUID]:
-    with transaction.atomic():
+    with statements.reading_by_index():
         asked = asked | {"ids": _as_text(run_id.hex for run_id in run_ids)}
-        *_, found = statements.execute_many(*statements.BY_INDEX, LOCKING.asked(asked))
-        (locked,) = LOCKING.rows(found)
+        (locked,) = LOCKING.execute(asked)
         if locked.ids is None:
             return set(run_ids)
         left = [key for key in locked.keys_of_first_lines or [] if key is not None]

@@ -26,6 +26,7 @@ from jobs.registry.validation import NAME_LIMIT
 from jobs.runs import hook_events, turns
 
 BATCH = 500
+NEVER_STARTED = Q(status=RunStatus.QUEUED, started_at=None)
 
 
 class Replayed(list[str]):
@@ -46,17 +47,14 @@ def pause(fn_id: str, *, stop_running: bool = False, reason: str = "") -> bool:
     _row(fn_id)
     reason = clean_note(reason, "The reason of a pause")
     if not stop_running:
-        _ready(fn_id)
+        _ready(fn_id, but=_held(fn_id) & Q(reason=Reason.PAUSED))
     paused = RegisteredFunction.objects.filter(fn_id=fn_id)
     changed = bool(paused.filter(paused_at__isnull=True).update(paused_at=Now()))
     paused.update(stands_still=stop_running)
     if changed or reason:
         paused.update(pause_reason=reason, paused_by=requester.current_id())
     if stop_running:
-        running = Run.objects.in_status(RunStatus.RUNNING).filter(fn_id=fn_id)
-        running.update_in_order(stop_requested=True)
-        # Else each sweep would pass by all whose deadline has come.
-        _never_started(fn_id).filter(expires_at__isnull=False).update(expires_at=None)
+        _stop_running(fn_id)
     else:
         _go_on(fn_id, but=_held(fn_id))
     return changed
@@ -110,6 +108,15 @@ def _held(fn_id: str) -> Q:
     return Q(invoked_by__isnull=False, started_at=None, created_at__gte=paused_at)
 
 
+def _stop_running(fn_id: str) -> None:
+    """Runs that never started have no deadline: each sweep would pass by all whose time is over."""
+    unfinished = Run.objects.in_status(*UNFINISHED).filter(fn_id=fn_id)
+    is_running, has_deadline = Q(status=RunStatus.RUNNING), Q(expires_at__isnull=False)
+    unfinished.filter(is_running | NEVER_STARTED & has_deadline).lock_in_order()
+    unfinished.filter(is_running).update(stop_requested=True)
+    unfinished.filter(NEVER_STARTED & has_deadline).update(expires_at=None)
+
+
 def _go_on(fn_id: str, but: Q | None = None) -> None:
     unfinished = Run.objects.in_status(*UNFINISHED).filter(fn_id=fn_id)
     _lock_begun(unfinished)
@@ -125,26 +132,24 @@ def _lock_begun(unfinished: RunQuerySet) -> None:
     """All that an answer may wake and that are changed here, newest first, as others lock them
     (events.wake). Runs that never began wait for no answer."""
     paused = Q(reason=Reason.PAUSED, started_at__isnull=False)
-    begun = unfinished.filter(Q(stop_requested=True) | paused).order_by("-id")
-    list(begun.select_for_update(no_key=True).values_list("id", flat=True))
+    unfinished.filter(Q(stop_requested=True) | paused).lock_in_order()
 
 
-def _ready(fn_id: str) -> None:
-    """Runs that stood still and never started get all of `timeouts.start` again."""
+def _ready(fn_id: str, but: Q | None = None) -> None:
+    """Runs that stood still and never started get all of `timeouts.start` again, `but` those that
+    the pause holds still."""
     stood = RegisteredFunction.objects.filter(fn_id=fn_id, stands_still=True).first()
     if stood is None or stood.paused_at is None:
         return
-    waiting = _never_started(fn_id)
+    waiting = Run.objects.in_status(RunStatus.QUEUED).filter(NEVER_STARTED, fn_id=fn_id)
+    waiting = waiting.exclude(but or Q(pk__in=[]))
+    waiting.lock_in_order()
     parked = list(waiting.filter(reason=Reason.TURN).values_list("id", flat=True))
     waiting.update(ready_at=Greatest("ready_at", Now()))
     transaction.on_commit(partial(turns.wake_passed_by, parked), robust=True)
     start = stood.config.get("timeouts", {}).get("start")
     if start is not None:
         waiting.update(expires_at=F("ready_at") + timedelta(seconds=start))
-
-
-def _never_started(fn_id: str) -> RunQuerySet:
-    return Run.objects.in_status(RunStatus.QUEUED).filter(fn_id=fn_id, started_at=None)
 
 
 def _row(fn_id: str) -> None:

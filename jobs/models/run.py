@@ -52,8 +52,13 @@ class RunQuerySet(models.QuerySet["Run"]):
     def update_in_order(self, **changes: Any) -> int:
         """For rows that may be running: locked newest first, as those that are woken (events.wake)
         are. In a transaction."""
-        locked = self.order_by("-id").select_for_update(no_key=True).values_list("id", flat=True)
-        return Run.objects.filter(id__in=list(locked)).update(**changes)
+        return Run.objects.filter(id__in=self.lock_in_order()).update(**changes)
+
+    def lock_in_order(self) -> list[uuid.UUID]:
+        """Newest first, until the transaction ends."""
+        return list(
+            self.order_by("-id").select_for_update(no_key=True).values_list("id", flat=True)
+        )
 
     def lock_first(self, *, skip_locked: bool = False) -> Run | None:
         """The first run with its event, its row locked until the transaction ends."""

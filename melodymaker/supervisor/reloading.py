@@ -35,11 +35,11 @@ def code_folders(base: Path) -> list[Path]:
 
 def file_times(paths: Iterable[Path]) -> dict[Path, int]:
     """When Python files of these folders, or these files, were written, in ns."""
-    files = (file for path in paths for file in (path.rglob("*.py") if path.is_dir() else [path]))
     times = {}
-    for file in files:
+    for path in paths:
         with contextlib.suppress(FileNotFoundError):  # it was deleted
-            times[file] = file.stat().st_mtime_ns
+            for file in path.rglob("*.py") if path.is_dir() else [path]:
+                times[file] = file.stat().st_mtime_ns
     return times
 
 

@@ -56,6 +56,12 @@ BY_INDEX: tuple[Statement, ...] = (
     ("SET LOCAL enable_seqscan = off", NOTHING),
 )
 
+PLANNING = "SELECT current_setting('enable_bitmapscan'), current_setting('enable_seqscan')"
+AS_BEFORE = """
+SELECT set_config('enable_bitmapscan', %(bitmap_scan)s, true),
+       set_config('enable_seqscan', %(seq_scan)s, true)
+"""
+
 _by_index: WeakSet[psycopg.Connection[Any]] = WeakSet()
 
 
@@ -91,10 +97,16 @@ def execute_nowait(text: str, values: Mapping[str, Any] = NOTHING) -> Rows:
 
 @contextmanager
 def reading_by_index() -> Iterator[None]:
-    """For the ORM's statements with an index for each table, in a transaction; see BY_INDEX."""
+    """For the ORM's statements with an index for each table, in a transaction; see BY_INDEX. One
+    that was open before reads on as it did."""
+    here = connections[DEFAULT_DB_ALIAS]
+    before = execute(PLANNING, NOTHING) if here.in_atomic_block else None
     with transaction.atomic():
         execute_many(*BY_INDEX)
         yield
+        if before is not None and not here.needs_rollback:
+            ((bitmap_scan, seq_scan),) = before
+            execute(AS_BEFORE, {"bitmap_scan": bitmap_scan, "seq_scan": seq_scan})
 
 
 @transaction.atomic

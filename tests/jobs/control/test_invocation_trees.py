@@ -3,12 +3,20 @@ default, has room for all sessions together for some seven thousand."""
 
 from __future__ import annotations
 
+import math
+import uuid
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from django.db import transaction
 
 from jobs.api import cancel
+from jobs.control.cancellation import SINGLY
 from jobs.ids import new_id
-from jobs.models import Run, RunStatus
+from jobs.models import Fetch, Run, RunStatus
+from jobs.runs import invocation_tree
+from jobs.runs.invocation_tree import unfinished_below
 from jobs.runs.line_locks import BUCKETS, MAX_OWN_LOCKS, lock
 from tests.jobs.events.test_many_ids import locks
 from tests.support.blocking import Uncommitted, others, wait_until_blocked
@@ -73,6 +81,39 @@ def test_what_a_savepoint_took_back_is_locked_anew():
             transaction.set_rollback(True)
         lock(lines("a", 1), 0)
         assert locks() == 2
+
+
+# --- how often a tree is looked through -----------------------------------------------------------
+
+
+def looks(act: Callable[[], object]) -> int:
+    """At all that is unfinished below a run."""
+    found = 0
+
+    def below(*asked: Any, **options: Any) -> list[uuid.UUID]:
+        nonlocal found
+        found += 1
+        return unfinished_below(*asked, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(invocation_tree, "unfinished_below", below)
+        act()
+    return found
+
+
+def test_runs_that_go_in_no_set_are_not_looked_through_again_for_each_few():
+    """Each has made a request."""
+    root = a_tree("a")
+    below = Run.objects.filter(invoked_by=root)
+    below.update(steps_done=1)
+    for run in below:
+        Fetch.objects.create(
+            run=run, step_name="call", method="GET", url="http://a.test/", timeout=60
+        )
+    with registered(lambda ctx: None, fn_id="child"):
+        few = looks(lambda: cancel(root.id, invoked=True))
+    assert cancelled() == MANY + 1
+    assert few <= 2 + math.ceil(math.log2(MANY / SINGLY + 1))
 
 
 # --- lines are decided about by one transaction at a time -----------------------------------------

@@ -24,6 +24,7 @@ from jobs.api import (
     resume,
     send,
 )
+from jobs.maintenance.sweeper import sweep
 from jobs.models import Reason, Run, RunStatus, Step
 from jobs.testing import drain, travel
 from tests.support.functions import Diary, at_once, registered, the_run
@@ -431,6 +432,23 @@ def test_to_have_unfinished_runs_stand_still_and_go_on_does_not_start_it():
         drain()
         second.refresh_from_db()
         assert second.reason == Reason.SLEEP
+
+
+def test_the_time_in_which_it_has_to_start_does_not_run_while_its_function_is_paused():
+    """Nor once the unfinished runs of the function may go on."""
+    in_time = Timeouts(start=600)
+    with registered(calls("child")), registered(naps, fn_id="child", trigger=[], timeouts=in_time):
+        pause("child", stop_running=True)
+        send(Event(name="test/go"))
+        drain()
+        pause("child")
+        travel(timedelta(hours=1))
+        sweep()
+        assert status("child") == RunStatus.QUEUED
+        resume("child")
+        assert the_run("child").expires_at is not None
+        drain()
+        assert the_run("child").reason == Reason.SLEEP
 
 
 def test_a_cluster_that_does_not_know_the_function_does_not_make_it_start():

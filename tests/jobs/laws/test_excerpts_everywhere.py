@@ -57,7 +57,7 @@ NO_TEXTS = {
         "statuses[at:]",
     },
     "jobs/control/cancel_on.py": {"candidates[:BATCH]"},
-    "jobs/control/cancellation.py": {"left[:SINGLY]"},
+    "jobs/control/cancellation.py": {"left[:few]"},
     "jobs/control/cancellation_sets.py": {
         "run_ids[start:start + LARGEST_SET]",
         "run_ids[start:start + line_locks.MAX_OWN_LOCKS]",

@@ -135,6 +135,20 @@ def test_running_runs_are_locked_newest_first(act: Callable[[Run, Run], None], m
         while_they_are_locked_in_this_order(newer, older, act)
 
 
+@pytest.mark.parametrize("moved", [0, 1])
+def test_runs_that_never_started_are_locked_newest_first(moved: int):
+    """As a tree is locked that is cancelled in one transaction."""
+    with registered(lambda ctx: None):
+        make_function("test-function")
+        due = {"fn_id": "test-function", "expires_at": now()}
+        runs = [make_run(**due) for _ in range(2)]
+        Run.objects.filter(id=runs[moved].id).update(worker="moved")
+        older, newer = sorted(runs, key=lambda run: run.id)
+        while_they_are_locked_in_this_order(newer, older, stops)
+        Run.objects.filter(id=runs[moved].id).update(worker="moved again")
+        while_they_are_locked_in_this_order(newer, older, goes_on)
+
+
 def while_they_are_locked_in_this_order(
     newer: Run, older: Run, act: Callable[[Run, Run], None]
 ) -> None:

@@ -95,6 +95,19 @@ def test_a_connection_may_be_told_to_read_by_index_as_long_as_it_lives():
     connection.close()
 
 
+def test_a_transaction_that_was_open_before_reads_on_as_it_did():
+    with transaction.atomic():
+        with statements.reading_by_index():
+            assert scans() == set()
+            with statements.reading_by_index():
+                pass
+            assert scans() == set()
+        assert scans() == {"enable_seqscan", "enable_bitmapscan"}
+        with statements.reading_by_index():
+            transaction.set_rollback(True)
+        assert scans() == {"enable_seqscan", "enable_bitmapscan"}
+
+
 def test_behind_a_pool_it_reads_as_the_product_does(behind_a_pool):
     statements.read_by_index()
     assert scans() == {"enable_seqscan", "enable_bitmapscan"}
