@@ -30,6 +30,12 @@ hypothesis.settings.register_profile("suite", deadline=None, phases=SOUGHT)
 hypothesis.settings.load_profile("suite")
 
 
+@pytest.fixture(autouse=True)
+def steps_are_quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long a step takes is the machine's business: none is committed because it was slow."""
+    monkeypatch.setattr("jobs.execution.unit_of_work.MAX_OPEN", 60.0)
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium, for all tests of a file."""

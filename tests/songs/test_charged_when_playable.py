@@ -93,7 +93,6 @@ def test_a_song_that_is_heard_and_deleted_before_the_last_step_is_paid(
 def test_what_is_not_charged_is_not_played_however_the_steps_commit(
     server, alice: User, alices: Client, monkeypatch
 ) -> None:
-    monkeypatch.setattr(unit_of_work, "MAX_OPEN", 60.0)
     heard: list[int] = []
 
     def listen() -> None:

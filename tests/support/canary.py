@@ -6,6 +6,7 @@ nothing else in a row or a page has.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -35,6 +36,10 @@ LINKS = {
     "account_confirm_email": {"key": "MQ:1x:forged"},
     "account_reset_password_from_key": {"uidb36": "1", "key": "set-password"},
 }
+
+
+# A session's key, or a form's token: random, and in so many pages that it would have a piece once.
+RANDOM = re.compile(r"\b(?:[A-Za-z0-9]{32}|[A-Za-z0-9]{64})\b")
 
 
 def pieces_in(text: str) -> list[str]:
@@ -114,4 +119,5 @@ def shown(client: Client, address: str) -> tuple[int, str]:
     """The status, and all that the browser gets."""
     answer: HttpResponseBase = client.get(address)
     body = b"".join(answer.streaming_content) if answer.streaming else answer.content
-    return answer.status_code, f"{answer.headers}\n{body.decode('utf-8', 'replace')}"
+    said = f"{answer.headers}\n{body.decode('utf-8', 'replace')}"
+    return answer.status_code, RANDOM.sub("…", said)

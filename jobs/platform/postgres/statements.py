@@ -104,7 +104,7 @@ def reading_by_index() -> Iterator[None]:
     with transaction.atomic():
         execute_many(*BY_INDEX)
         yield
-        if before is not None and not here.needs_rollback:
+        if before is not None and not transaction.get_rollback():
             ((bitmap_scan, seq_scan),) = before
             execute(AS_BEFORE, {"bitmap_scan": bitmap_scan, "seq_scan": seq_scan})
 

@@ -68,9 +68,7 @@ def test_wherever_it_says_so_it_ends_there_and_is_cancelled_once(stop: Callable[
     assert Run.objects.count() == 2
 
 
-def test_what_was_not_committed_is_void(monkeypatch):
-    monkeypatch.setattr("jobs.execution.unit_of_work.MAX_OPEN", 60.0)  # no commit before
-
+def test_what_was_not_committed_is_void():
     def handler(ctx: Context) -> None:
         ctx.step.run("create", create, "void")
         cancel(ctx.run_id)

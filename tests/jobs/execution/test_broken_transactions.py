@@ -10,7 +10,6 @@ from django.db import Error as DatabaseError
 from django.db import connection, transaction
 
 from jobs.api import Context
-from jobs.execution import unit_of_work
 from jobs.models import Attempt, Run
 from jobs.testing import drain, travel
 from songs.models import Category
@@ -25,12 +24,6 @@ pytestmark = [
         ],
     )
 ]
-
-
-@pytest.fixture(autouse=True)
-def no_commit_between_two_steps(monkeypatch) -> None:
-    """As one would come on a slow machine."""
-    monkeypatch.setattr(unit_of_work, "MAX_OPEN", 60.0)
 
 
 def divide() -> None:

@@ -7,18 +7,11 @@ import pytest
 from django.db import connection, connections, transaction
 
 from jobs.api import Context, StepError
-from jobs.execution import unit_of_work
 from jobs.models import LogLine, Run
 from songs.models import Category
 from tests.support.interruptions import Body, create, cut_off, errors, play, sql
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def no_commit_between_two_steps(monkeypatch) -> None:
-    """As one would come on a slow machine."""
-    monkeypatch.setattr(unit_of_work, "MAX_OPEN", 60.0)
 
 
 def replace_the_connection() -> None:

@@ -96,10 +96,7 @@ def test_a_steps_errors_are_not_the_functions():
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("swallowed", [False, True])
-def test_a_database_error_between_steps_comes_to_the_end_of_its_attempts_too(
-    swallowed, monkeypatch
-):
-    monkeypatch.setattr("jobs.execution.unit_of_work.MAX_OPEN", 60.0)  # no commit before the error
+def test_a_database_error_between_steps_comes_to_the_end_of_its_attempts_too(swallowed):
     diary = Diary()
     Category.objects.create(name="Jazz", folded="jazz")
 

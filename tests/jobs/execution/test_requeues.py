@@ -15,7 +15,7 @@ import pytest
 from django.db import OperationalError, connection
 
 from jobs.api import Context
-from jobs.execution import requeue, unit_of_work
+from jobs.execution import requeue
 from jobs.execution.executor import execute
 from jobs.execution.observer import NullObserver
 from jobs.models import LogLine
@@ -25,12 +25,6 @@ from tests.support.functions import go, registered, the_run
 from tests.support.interruptions import create, cut_off, errors, play
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def no_commit_between_two_steps(monkeypatch) -> None:
-    """As one would come on a slow machine."""
-    monkeypatch.setattr(unit_of_work, "MAX_OPEN", 60.0)
 
 
 def test_a_connection_that_is_cut_once_costs_no_attempt_and_is_told():

@@ -8,19 +8,12 @@ import pytest
 from django.db import connection
 
 from jobs.api import Context
-from jobs.execution import unit_of_work
 from jobs.testing import drain
 from songs.models import Category
 from tests.support.functions import go, registered, the_run
 from tests.support.interruptions import create, errors, play, sql
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def no_commit_between_two_steps(monkeypatch) -> None:
-    """As one would come on a slow machine."""
-    monkeypatch.setattr(unit_of_work, "MAX_OPEN", 60.0)
 
 
 SETS_UP = {

@@ -94,6 +94,7 @@ def test_while_it_is_paused_no_next_one_goes_on():
     tick()
     cron.tick()
     (first,) = claim_due(1)
+    CronSchedule.objects.filter(fn_id=retention.FUNCTION).update(next_at=Now() + LONG)
     pause(retention.FUNCTION)
     execute(first)
     drain()

@@ -10,7 +10,6 @@ import pytest
 from django.db import connection, transaction
 
 from jobs.api import Context, StepError, cancel
-from jobs.execution import unit_of_work
 from jobs.models import Attempt
 from jobs.platform.postgres import statements, step_cursor
 from songs.models import Category
@@ -145,9 +144,7 @@ def test_a_step_whose_prepared_statement_errs_takes_nothing_of_others_along():
     assert Category.objects.count() == step_cursor.PREPARED_AFTER + 3
 
 
-def test_a_transaction_that_a_cancellation_undoes_leaves_the_connection_usable(monkeypatch):
-    monkeypatch.setattr(unit_of_work, "MAX_OPEN", 60.0)  # no commit before
-
+def test_a_transaction_that_a_cancellation_undoes_leaves_the_connection_usable():
     def handler(ctx: Context) -> None:
         ctx.step.run("add", add)
         ctx.step.run("add-blues", add, "Blues")
