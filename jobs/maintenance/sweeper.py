@@ -87,9 +87,9 @@ def _take_lapsed_runs() -> int:
     not.
     """
     suspects = models.Run.objects.lost().filter(begun=True).order_by("lease_until")
-    blamed = sum(
-        _record_lost_cluster(run_id) for run_id in suspects.values_list("id", flat=True)[:200]
-    )
+    with statements.reading_by_index():
+        first = list(suspects.values_list("id", flat=True)[:200])
+    blamed = sum(map(_record_lost_cluster, first))
     with connection.cursor() as cursor:
         cursor.execute(REQUEUE_LAPSED)
         return blamed + int(cursor.rowcount)
