@@ -135,7 +135,7 @@ SELECT %s, count(*) FROM (SELECT 1 FROM jobs_run WHERE status = %s {more} LIMIT 
 def chips(changelist: RunChangeList, query: dict[str, str]) -> list[dict[str, str]]:
     found = []
     if (status := query.get(STATUS, "")) not in ("", *RunStatus.values):
-        words = f"{quoted(status, 40)} is no status; {', '.join(RunStatus.values)} are"
+        words = f"{quoted(status, 40)} is no status"  # those that are stand above it
         found.append({"words": words, "url": address(query, **{STATUS: ""})})
     for spec in changelist.filter_specs:
         name = getattr(spec, "parameter_name", "")
