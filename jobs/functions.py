@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from jobs.api import Concurrency, Context, TriggerCron, create_function
-from jobs.control import bulk, bulk_batch, forgetting
+from jobs.control import bulk, bulk_batch, cancellation_events, forgetting
 from jobs.control import cancel_on as control_cancel_on
 from jobs.events import fan_out
 from jobs.maintenance import retention
@@ -67,6 +67,26 @@ def cancel_on(ctx: Context) -> int:
         if done.get("reason"):
             ctx.logger.warning("Not all was cancelled. %s", done["reason"])
     return cancelled
+
+
+@create_function(
+    fn_id=cancellation_events.FUNCTION,
+    name="Tell of runs that were cancelled together",
+    concurrency=[Concurrency(limit=1)],
+)
+def tell_of_cancellations(ctx: Context) -> int:
+    """Behind the bulk actions that are at work; a step, mostly, then a rest."""
+    for _ in range(cancellation_events.MAX_WAITS):
+        if not ctx.step.run("look", cancellation_events.is_cancelling):
+            break
+        ctx.step.sleep("wait", cancellation_events.WAIT)
+    at = told = 0
+    while at < len(ctx.event.data["runs"]):
+        done = ctx.step.run("tell", cancellation_events.tell, ctx.event.data, at)
+        at, told = done["at"], told + done["told"]
+        if done["rest"]:
+            ctx.step.sleep("rest", done["rest"])
+    return told
 
 
 @create_function(fn_id=bulk.FUNCTION, name="Bulk action")

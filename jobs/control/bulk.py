@@ -21,6 +21,7 @@ from jobs.registry import catalog
 
 FUNCTION = "jobs-bulk"
 EVENT = "jobs/bulk.requested"
+TELLER = "jobs-cancellation-events"  # of what was cancelled: cancelled only by its name
 
 Action = Literal["cancel", "retry", "rerun"]
 ALLOWED = {
@@ -138,6 +139,8 @@ def matching(action: Action, wanted: dict[str, str]) -> RunQuerySet:
         runs = runs.filter(forgotten_at=None)
     if wanted.get("fn_id"):
         runs = runs.filter(fn_id=wanted["fn_id"])
+    elif action == "cancel":
+        runs = runs.exclude(fn_id=TELLER)
     if wanted.get("since"):
         runs = runs.filter(created_at__gte=wanted["since"])
     if wanted.get("until"):

@@ -13,7 +13,8 @@ from django.db.models import QuerySet
 
 from jobs.control.bulk import ALLOWED, FUNCTION, PERMISSION, Action, matching
 from jobs.control.cancellation import cancel
-from jobs.control.cancellation_sets import LARGEST_SET, PassedLines, cancel_plain
+from jobs.control.cancellation_sets import LARGEST_SET, cancel_plain
+from jobs.control.passed_lines import PassedLines
 from jobs.control.reruns import rerun, rerun_once
 from jobs.errors import JobsError
 from jobs.events import requester

@@ -16,30 +16,28 @@ number of statements, which wakes each line once.
 from __future__ import annotations
 
 import json
-import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from django.db import connection, transaction
+from django.db import transaction
 
-from jobs import models
+from jobs.control import cancellation_events
+from jobs.control.cancellation_events import is_listened_to, is_waited_for
+from jobs.control.passed_lines import PassedLines
 from jobs.events import requester
-from jobs.events.event import EventPayload
-from jobs.events.insertion import INTO_EVENTS, INTO_RUNS
+from jobs.events.insertion import INTO_RUNS
 from jobs.ids import new_keys
 from jobs.lib.error_report import MESSAGE_LIMIT, describe_as, fit_text
 from jobs.platform.postgres import notifier, statements
 from jobs.platform.postgres.query import Query
-from jobs.registry import catalog, last_synced
+from jobs.registry import last_synced
 from jobs.registry.function import Function
-from jobs.runs import hook_events, line_locks, turns
+from jobs.runs import line_locks, turns
 from jobs.runs.claim_row import HAS_MEMORY
-from jobs.runs.hook_events import CANCELLED
 
 LARGEST_SET = 1_000  # runs
-LOOK_INTERVAL = 0.25  # seconds between looks at passed lines
 
 # One look for each id, whatever the statistics.
 FUNCTIONS = """
@@ -64,13 +62,6 @@ SELECT array_agg(id)::text AS ids,
    ORDER BY id FOR UPDATE SKIP LOCKED) free
 """
 
-# What completion.emit_and_start_hook writes for one run.
-EVENTS = f"""(
-  SELECT (%(event_ids)s::uuid[])[number] AS id, '{CANCELLED}' AS name, {hook_events.DATA} AS data,
-         NULL::timestamptz AS ts, '' AS dedupe_id, NULL::jsonb AS repeat
-    FROM numbered r CROSS JOIN LATERAL (
-         SELECT {EventPayload.SQL} AS event FROM jobs_event WHERE id = r.event_id LIMIT 1) e) given
-"""  # noqa: S608
 HOOKS = """(
   SELECT (%(hook_ids)s::uuid[])[number] AS id, hook AS fn_id,
          (%(event_ids)s::uuid[])[number] AS event_id, '{}'::text[] AS turn_keys,
@@ -82,8 +73,8 @@ HOOKS = """(
 # Under the row's lock, earlier work of the run is committed. Its steps are found by the run, not by
 # the index of all that is awaited, whose condition is in no other words here
 # (completion.await_nothing).
-CANCEL = f"""
-WITH cancelled AS (
+CANCELLED_RUNS = f"""
+WITH cancelled AS MATERIALIZED (
   UPDATE jobs_run r
      SET status = 'cancelled', reason = '', due_at = NULL, expires_at = NULL,
          ended_at = statement_timestamp(), error = %(error)s::jsonb, epoch = epoch + 1
@@ -96,19 +87,29 @@ WITH cancelled AS (
   UPDATE jobs_step SET awaits = ''
    WHERE run_id = ANY(ARRAY(SELECT id FROM cancelled WHERE has_memory))
      AND status = 'waiting' AND length(awaits) > 0
-), numbered AS MATERIALIZED (
+)
+"""  # noqa: S608
+OTHERS_AND_LINES = """
+       CASE WHEN (SELECT count(*) FROM cancelled) < cardinality(%(ids)s::uuid[])
+            THEN ARRAY(SELECT unnest(%(ids)s::uuid[]) EXCEPT SELECT id FROM cancelled)
+            ELSE '{}' END AS others,
+       ARRAY(SELECT DISTINCT turn_keys[2] FROM cancelled
+              WHERE turn_keys[2] IS NOT NULL AND turns_held > 0) AS keys_of_second_lines
+"""
+CANCEL_AND_TELL = f"""
+{CANCELLED_RUNS}, numbered AS MATERIALIZED (
   SELECT *, row_number() OVER (ORDER BY id) AS number, %(hooks)s::jsonb ->> fn_id AS hook
     FROM cancelled
-), told AS ({INTO_EVENTS.format(events=EVENTS)}
+), told AS ({cancellation_events.INSERT_NOW}
 ), hooked AS ({INTO_RUNS.format(runs=HOOKS)}
   RETURNING id
 )
-SELECT (SELECT count(*) FROM hooked) AS hooks,
-       CASE WHEN (SELECT count(*) FROM numbered) < cardinality(%(ids)s::uuid[])
-            THEN ARRAY(SELECT unnest(%(ids)s::uuid[]) EXCEPT SELECT id FROM numbered)
-            ELSE '{{}}' END AS others,
-       ARRAY(SELECT DISTINCT turn_keys[2] FROM numbered
-              WHERE turn_keys[2] IS NOT NULL AND turns_held > 0) AS keys_of_second_lines
+SELECT (SELECT count(*) FROM hooked) AS hooks, {OTHERS_AND_LINES}
+"""  # noqa: S608
+CANCEL = f"""
+{CANCELLED_RUNS}
+SELECT array_agg(id)::text AS ids, array_agg(epoch) AS epochs, {OTHERS_AND_LINES}
+  FROM cancelled
 """  # noqa: S608
 
 
@@ -119,49 +120,26 @@ class LockedRow(NamedTuple):
     second_lines: int
 
 
-class CancelledRow(NamedTuple):
+class ToldRow(NamedTuple):
     hooks: int
     others: list[uuid.UUID]
     keys_of_second_lines: list[str]
 
 
+class CancelledRow(NamedTuple):
+    ids: str | None
+    epochs: list[int] | None
+    others: list[uuid.UUID]
+    keys_of_second_lines: list[str]
+
+
 LOCKING = Query(LOCK, LockedRow)
+TELLING = Query(CANCEL_AND_TELL, ToldRow)
 CANCELLING = Query(CANCEL, CancelledRow)
 
 
 class TooManyLines(Exception):
     """Undoes a set's transaction."""
-
-
-class PassedLines:
-    """See (4). A context, for the sets of a batch."""
-
-    def __init__(self) -> None:
-        self._keys: set[str] = set()
-        self._looks_at = time.monotonic() + LOOK_INTERVAL
-
-    def __enter__(self) -> PassedLines:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.look()
-
-    def add(self, keys: Iterable[str | None]) -> None:
-        """Their sets are committed."""
-        self._keys.update(key for key in keys if key is not None)
-        if time.monotonic() >= self._looks_at:
-            self.look()
-
-    def look(self) -> None:
-        """At once, before a rest, or after the caller's commit."""
-        if self._keys:
-            look = partial(turns.wake_where_room_is, sorted(self._keys), 0)
-            self._keys.clear()
-            if connection.in_atomic_block:
-                transaction.on_commit(look, robust=True)
-            else:
-                look()
-        self._looks_at = time.monotonic() + LOOK_INTERVAL
 
 
 def cancel_in_sets(
@@ -197,7 +175,7 @@ def cancel_plain(
     """
     hooks = _hooks(fn_ids)
     left, before = list(run_ids), -1
-    if not left or hooks is None or _is_waited_for():
+    if not left or hooks is None or is_waited_for():
         return set(left)
     asked = {"alone": alone, "late": late}
     cancel_set = partial(_cancel_set, hooks=hooks, why=why, passed_lines=passed_lines, asked=asked)
@@ -235,22 +213,34 @@ def _cancel_set(
         left = [key for key in locked.keys_of_first_lines or [] if key is not None]
         if max(len(left), locked.second_lines) > line_locks.MAX_OWN_LOCKS:
             raise TooManyLines  # see (3)
-        values = asked | {"locked": locked.ids} | _values(len(run_ids), hooks, why)
-        (row,) = CANCELLING.execute(values)
-        if _is_waited_for():
+        asked |= {"locked": locked.ids, "error": json.dumps(reason_of(why)) if why else None}
+        row = _cancel(asked, len(run_ids), hooks)
+        if is_waited_for():
             transaction.set_rollback(True)
             return set(run_ids)
-        if row.hooks:
-            notifier.tell_clusters(notifier.RUN_DUE)
         turns.wake_next_in_lines(left, 0)  # in take_turns's order
         turns.wake_next_in_lines(row.keys_of_second_lines, 1)
     passed_lines.add(locked.keys_of_passed_lines or [])
     return set(row.others)
 
 
+def _cancel(asked: dict[str, Any], count: int, hooks: dict[str, str]) -> ToldRow | CancelledRow:
+    """Many without a hook are told of later."""
+    if hooks or count < cancellation_events.LEAST:
+        (told,) = TELLING.execute(asked | _values(count, hooks))
+        if told.hooks:
+            notifier.tell_clusters(notifier.RUN_DUE)
+        return told
+    (row,) = CANCELLING.execute(asked)
+    if row.ids is not None:
+        ids = row.ids.strip("{}").split(",")
+        cancellation_events.tell_later(ids, row.epochs or [], asked["error"])
+    return row
+
+
 def _hooks(fn_ids: Collection[str]) -> dict[str, str] | None:
     """Each function's `on_cancel` hook; None if more follows: a listener, or a hook not plain."""
-    if catalog.triggered_by(CANCELLED) or catalog.cancelled_by(CANCELLED):
+    if is_listened_to():
         return None
     found = {fn_id: last_synced.hook_of(fn_id, "cancel") for fn_id in fn_ids}
     hooks = {fn_id: hook for fn_id, hook in found.items() if hook is not None}
@@ -264,11 +254,10 @@ def _is_plain(hook: Function) -> bool:
     return not hook.concurrency and hook.timeouts.start is None
 
 
-def _values(count: int, hooks: dict[str, str], why: str) -> dict[str, Any]:
+def _values(count: int, hooks: dict[str, str]) -> dict[str, Any]:
     return {
-        "event_ids": _new_ids(count),
-        "hook_ids": _new_ids(count if hooks else 0),
-        "error": json.dumps(reason_of(why)) if why else None,
+        "event_ids": _as_text(new_keys(count)),
+        "hook_ids": _as_text(new_keys(count if hooks else 0)),
         "hooks": json.dumps(hooks),
         "asked_by": requester.named_id(),
     }
@@ -278,17 +267,6 @@ def reason_of(why: str) -> dict[str, Any]:
     return describe_as("Cancelled", fit_text(str(why), MESSAGE_LIMIT))
 
 
-def _new_ids(count: int) -> str:
-    return _as_text(new_keys(count))
-
-
 def _as_text(ids: Iterable[str]) -> str:
     """As PostgreSQL reads an array; psycopg's own text takes three times as long."""
     return "{" + ",".join(ids) + "}"
-
-
-def _is_waited_for() -> bool:
-    """A step waits for a cancellation by name, left to `intake.accept`. Asked after the insertion:
-    a later wait looks by itself."""
-    waiting = models.Step.objects.filter(status=models.StepStatus.WAITING, awaits=CANCELLED)
-    return waiting.exists()

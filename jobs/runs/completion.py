@@ -16,6 +16,7 @@ from jobs.lib.failure_kinds import kind_of
 from jobs.platform.postgres import notifier, statements
 from jobs.platform.postgres.statements import Statement
 from jobs.registry import catalog, last_synced
+from jobs.registry.function import Function
 from jobs.runs.claimed_run import Claim
 from jobs.runs.hook_events import CANCELLED, FAILED, RETRIED, data_of
 from jobs.runs.lease import release
@@ -58,15 +59,25 @@ def release_turns(ended_run: EndedRun) -> None:
 def emit_and_start_hook(
     name: str, ended_run: EndedRun, error: dict[str, Any] | None, moment: str
 ) -> None:
-    """The event has the epoch that this transaction raised. A run that such an event started by
-    name starts nothing by name: a failing function that listens to failures would go on for ever.
-    """
+    """The event has the epoch that this transaction raised."""
     runs = models.Run.objects.filter(id=ended_run.run_id)
     epoch = runs.values_list("epoch", flat=True).get()
+    emit(name, ended_run, epoch, error, last_synced.hook_of(ended_run.fn_id, moment))
+
+
+def emit(
+    name: str,
+    ended_run: EndedRun,
+    epoch: int,
+    error: dict[str, Any] | None,
+    hook: Function | None = None,
+) -> None:
+    """A run that such an event started by name starts nothing by name: a failing function that
+    listens to failures would go on for ever.
+    """
     data = data_of(ended_run.fn_id, ended_run.run_id, epoch, error, ended_run.event)
     sent = Event(name=name, data=data)
     triggers = not _is_started_by_engine(ended_run)
-    hook = last_synced.hook_of(ended_run.fn_id, moment)
     if hook is None and not catalog.cancelled_by(name):
         intake.accept_fresh([sent], triggers=triggers)
         return

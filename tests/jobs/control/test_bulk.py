@@ -23,7 +23,7 @@ from jobs.api import (
 )
 from jobs.control import bulk as bulk_module
 from jobs.control import bulk_batch, reruns
-from jobs.control.cancellation_sets import PassedLines
+from jobs.control.passed_lines import PassedLines
 from jobs.errors import UnknownFunction
 from jobs.events import intake
 from jobs.models import Run, RunStatus

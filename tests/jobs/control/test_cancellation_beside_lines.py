@@ -13,7 +13,8 @@ from django.db import connection
 
 from jobs.api import Concurrency, Event, send
 from jobs.control import cancellation_sets
-from jobs.control.cancellation_sets import PassedLines, cancel_plain
+from jobs.control.cancellation_sets import cancel_plain
+from jobs.control.passed_lines import PassedLines
 from jobs.execution.executor import execute
 from jobs.maintenance.turn_repair import repair_turns
 from jobs.models import Reason, Run, RunStatus
@@ -42,7 +43,7 @@ def cancel_in_a_set(run_id: uuid.UUID) -> None:
 def being_cancelled(run_id: uuid.UUID, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Meanwhile the set is written and not committed."""
     is_written, may_commit = threading.Event(), threading.Event()
-    asks = cancellation_sets._is_waited_for
+    asks = cancellation_sets.is_waited_for
 
     def asks_later() -> bool:
         if connection.in_atomic_block:  # it is asked before, too
@@ -50,7 +51,7 @@ def being_cancelled(run_id: uuid.UUID, monkeypatch: pytest.MonkeyPatch) -> Itera
             assert may_commit.wait(PATIENCE)
         return asks()
 
-    monkeypatch.setattr(cancellation_sets, "_is_waited_for", asks_later)
+    monkeypatch.setattr(cancellation_sets, "is_waited_for", asks_later)
     with others() as start:
         done = start(lambda: cancel_in_a_set(run_id))
         assert is_written.wait(PATIENCE)

@@ -18,7 +18,8 @@ from django.test.utils import CaptureQueriesContext
 
 from jobs.api import Concurrency, Context, Event, TriggerEvent, bulk, cancel, pause, send
 from jobs.control import bulk_batch
-from jobs.control.cancellation_sets import PassedLines, cancel_plain
+from jobs.control.cancellation_sets import cancel_plain
+from jobs.control.passed_lines import PassedLines
 from jobs.events.event import EventPayload
 from jobs.execution.executor import execute
 from jobs.models import Event as EventRow
