@@ -4,6 +4,7 @@ included, fails the test."""
 
 from __future__ import annotations
 
+import contextlib
 import io
 import wave
 from collections.abc import Iterator
@@ -19,6 +20,9 @@ from playwright.sync_api import (
     Request,
     Route,
     expect,
+)
+from playwright.sync_api import (
+    TimeoutError as NotInTime,
 )
 
 from jobs.models import Run
@@ -239,7 +243,8 @@ def test_an_operators_double_click_is_one_rerun(page: Page, client) -> None:
     sent = lose_the_first_answer(page)
     button = page.get_by_role("button", name="Rerun from the start")
     button.dblclick()
-    button.dblclick()
+    with contextlib.suppress(NotInTime):  # it is gone if the browser has sent two
+        button.dblclick(timeout=3_000)
     expect(page.get_by_text("This form was sent before")).to_be_visible()
     assert len(sent) >= 2  # the browser sends as many of the four clicks as it has time for
     assert Run.objects.filter(rerun_of=run).count() == 1

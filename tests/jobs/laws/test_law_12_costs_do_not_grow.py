@@ -28,12 +28,21 @@ from jobs.api import (
     send,
 )
 from jobs.control import bulk as bulk_module
-from jobs.control import bulk_batch, cancel_on, forgetting, pauses, scrubbing
+from jobs.control import (
+    bulk_batch,
+    cancel_on,
+    cancellation_events,
+    forgetting,
+    pauses,
+    scrubbing,
+)
+from jobs.control.cancellation_sets import cancel_in_sets
 from jobs.events.event import EventPayload
 from jobs.ids import new_id
 from jobs.maintenance import cron, retention, sweeper
 from jobs.metrics import mending, rollups
 from jobs.models import CronSchedule, Fetch, Run
+from jobs.models import Event as EventRow
 from jobs.platform.postgres import statements
 from jobs.runs import claiming
 from jobs.testing import drain
@@ -381,6 +390,34 @@ def test_the_next_few_of_many_are_read_at_the_cost_of_a_few(
     for statement in lists:
         allowed = short.pages.get(statement, 0) + DEEPER
         assert long.pages[statement] <= allowed, long.story(statement)
+
+
+def cancel_most_before(of: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All but a few are told of; those are cancelled, and are yet to be told of."""
+    queue(of)
+    runs = Run.objects.filter(fn_id="test-function").order_by("id")
+    ids = list(runs.values_list("id", flat=True))
+    for least, some in ((of, ids[FEW:]), (FEW, ids[:FEW])):
+        monkeypatch.setattr(cancellation_events, "LEAST", least)
+        assert cancel_in_sets(some, "") == []
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("statistics", ["none", "of now"])
+def test_the_events_of_a_few_cancelled_runs_are_written_at_the_cost_of_a_few(
+    statistics: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Else all that were written before would be read, to see whether these are among them."""
+
+    def tell() -> None:
+        data = EventRow.objects.get(name=cancellation_events.EVENT).data
+        assert cancellation_events.tell(data, 0)["told"] == FEW
+
+    fill = partial(cancel_most_before, monkeypatch=monkeypatch)
+    with off_the_record(), registered(work, **OPTIONS):
+        short, long = (costs_of(tell, partial(fill, of), statistics) for of in (2 * FEW, LONG))
+    statement = " ".join(cancellation_events.INSERT_LATER.split())
+    assert long.pages[statement] <= 3 * short.pages[statement] + DEEPER, long.story(statement)
 
 
 RELATE = """
