@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, NamedTuple, TypedDict
 
@@ -79,13 +79,13 @@ LISTING = Query(LIST, UntoldRow)
 
 class Progress(TypedDict):
     told: int
-    at: int  # in the event's list
+    at: int  # in the order of ids
     rest: float  # seconds
 
 
-def tell_later(run_ids: Sequence[str], epochs: Sequence[int], error: str | None) -> None:
-    """In the set's transaction. `error` is JSON."""
-    data = {"runs": list(run_ids), "epochs": list(epochs), "error": error}
+def tell_later(epochs: Mapping[str, int], error: str | None) -> None:
+    """In the set's transaction: each run's id and epoch, and the error as JSON."""
+    data = {"runs": dict(epochs), "error": json.loads(error or "null")}
     sent = Event(name=EVENT, data=data, ts=timezone.now() + DELAY)
     intake.start_alone(catalog.get(FUNCTION), sent)
 
@@ -125,17 +125,21 @@ def _tell_singly(data: dict[str, Any], at: int) -> Progress:
     """See (3)."""
     untold = LISTING.execute(_asked(data, at, at + SINGLY))
     runs = models.Run.objects.select_related("event").in_bulk([run_id for run_id, _ in untold])
-    error = json.loads(data["error"] or "null")
     for run_id, epoch in untold:
-        run = runs[run_id]
-        told = error if run.forgotten_at is None else None
-        completion.emit(CANCELLED, completion.EndedRun.of_run(run), epoch, told)
+        if run := runs.get(run_id):
+            told = data["error"] if run.forgotten_at is None else None
+            completion.emit(CANCELLED, completion.EndedRun.of_run(run), epoch, told)
     return {"told": len(untold), "at": at + SINGLY, "rest": 0.0}
 
 
 def _asked(data: dict[str, Any], since: int, until: int) -> dict[str, Any]:
-    parts = {"run_ids": data["runs"][since:until], "epochs": data["epochs"][since:until]}
-    return parts | {"error": data["error"]}
+    epochs, error = data["runs"], data["error"]
+    run_ids = sorted(epochs)[since:until]
+    return {
+        "run_ids": run_ids,
+        "epochs": [epochs[run_id] for run_id in run_ids],
+        "error": None if error is None else json.dumps(error),
+    }
 
 
 def is_listened_to() -> bool:

@@ -234,7 +234,8 @@ def _cancel(asked: dict[str, Any], count: int, hooks: dict[str, str]) -> ToldRow
     (row,) = CANCELLING.execute(asked)
     if row.ids is not None:
         ids = row.ids.strip("{}").split(",")
-        cancellation_events.tell_later(ids, row.epochs or [], asked["error"])
+        epochs = dict(zip(ids, row.epochs or (), strict=True))
+        cancellation_events.tell_later(epochs, asked["error"])
     return row
 
 
