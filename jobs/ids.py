@@ -9,7 +9,7 @@ import struct
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 TAILS = struct.Struct("128Q")
@@ -82,3 +82,8 @@ def _begin_anew() -> None:
 
 
 os.register_at_fork(after_in_child=_begin_anew)
+
+
+def as_array(keys: Iterable[str]) -> str:
+    """As PostgreSQL reads one; psycopg's own text takes three times as long."""
+    return "{" + ",".join(keys) + "}"

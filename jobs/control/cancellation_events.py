@@ -25,7 +25,7 @@ from jobs.control import bulk
 from jobs.events import intake
 from jobs.events.event import Event, EventPayload
 from jobs.events.insertion import INTO_EVENTS
-from jobs.ids import new_keys
+from jobs.ids import as_array, new_keys
 from jobs.platform.postgres import statements
 from jobs.platform.postgres.query import Query
 from jobs.registry import catalog
@@ -112,7 +112,7 @@ def _tell_together(data: dict[str, Any], at: int) -> Progress | None:
     if is_listened_to() or is_waited_for():
         return None
     asked = _asked(data, at, len(data["runs"]))
-    asked["event_ids"] = "{" + ",".join(new_keys(len(asked["run_ids"]))) + "}"
+    asked["event_ids"] = as_array(new_keys(len(asked["run_ids"])))
     with transaction.atomic():
         told = statements.only_value(statements.execute(INSERT_LATER, asked))
         if is_waited_for():

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -28,7 +28,7 @@ from jobs.control.cancellation_events import is_listened_to, is_waited_for
 from jobs.control.passed_lines import PassedLines
 from jobs.events import requester
 from jobs.events.insertion import INTO_RUNS
-from jobs.ids import new_keys
+from jobs.ids import as_array, new_keys
 from jobs.lib.error_report import MESSAGE_LIMIT, describe_as, fit_text
 from jobs.platform.postgres import notifier, statements
 from jobs.platform.postgres.query import Query
@@ -206,7 +206,7 @@ def _cancel_set(
     asked: dict[str, Any],
 ) -> set[uuid.UUID]:
     with statements.reading_by_index():
-        asked = asked | {"ids": _as_text(run_id.hex for run_id in run_ids)}
+        asked = asked | {"ids": as_array(run_id.hex for run_id in run_ids)}
         (locked,) = LOCKING.execute(asked)
         if locked.ids is None:
             return set(run_ids)
@@ -257,8 +257,8 @@ def _is_plain(hook: Function) -> bool:
 
 def _values(count: int, hooks: dict[str, str]) -> dict[str, Any]:
     return {
-        "event_ids": _as_text(new_keys(count)),
-        "hook_ids": _as_text(new_keys(count if hooks else 0)),
+        "event_ids": as_array(new_keys(count)),
+        "hook_ids": as_array(new_keys(count if hooks else 0)),
         "hooks": json.dumps(hooks),
         "asked_by": requester.named_id(),
     }
@@ -266,8 +266,3 @@ def _values(count: int, hooks: dict[str, str]) -> dict[str, Any]:
 
 def reason_of(why: str) -> dict[str, Any]:
     return describe_as("Cancelled", fit_text(str(why), MESSAGE_LIMIT))
-
-
-def _as_text(ids: Iterable[str]) -> str:
-    """As PostgreSQL reads an array; psycopg's own text takes three times as long."""
-    return "{" + ",".join(ids) + "}"

@@ -40,6 +40,11 @@ def naps(ctx: Context) -> None:
     ctx.step.sleep("nap", 3600)
 
 
+def waits(ctx: Context) -> str:
+    found = ctx.step.wait_for_event("wait", event=CANCELLED, timeout=3600)
+    return found.data["run_id"] if found else ""
+
+
 def asleep(count: int) -> list[Run]:
     send([Event(name="test/go", data={"user": n, "deep": [1.5, None, "é"]}) for n in range(count)])
     drain()
@@ -125,10 +130,6 @@ def test_where_a_function_has_a_hook_they_come_at_once():
 
 
 def test_if_the_cancellation_is_undone_there_is_nothing_to_tell():
-    def waits(ctx: Context) -> str:
-        found = ctx.step.wait_for_event("wait", event=CANCELLED, timeout=3600)
-        return found.data["run_id"] if found else ""
-
     with registered(naps), registered(waits, fn_id="waits", trigger=TriggerEvent(event="test/w")):
         runs = asleep(2)
         send(Event(name="test/w"))
@@ -158,10 +159,6 @@ def test_a_function_that_has_begun_to_listen_meanwhile_gets_each(monkeypatch: py
 
 
 def test_a_step_that_has_begun_to_wait_meanwhile_gets_one():
-    def waits(ctx: Context) -> str:
-        found = ctx.step.wait_for_event("wait", event=CANCELLED, timeout=3600)
-        return found.data["run_id"] if found else ""
-
     with registered(naps), registered(waits, fn_id="waits", trigger=TriggerEvent(event="test/w")):
         runs = asleep(3)
         together(runs)
