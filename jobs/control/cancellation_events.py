@@ -22,7 +22,7 @@ from django.utils import timezone
 
 from jobs import models
 from jobs.control import bulk
-from jobs.events import intake
+from jobs.events import intake, wake
 from jobs.events.event import Event, EventPayload
 from jobs.events.insertion import INTO_EVENTS
 from jobs.ids import as_array, new_keys
@@ -150,5 +150,4 @@ def is_listened_to() -> bool:
 def is_waited_for() -> bool:
     """By a step, which is left to `intake.accept`. Asked after an insertion: a later wait looks by
     itself."""
-    waiting = models.Step.objects.filter(status=models.StepStatus.WAITING, awaits=CANCELLED)
-    return waiting.exists()
+    return bool(statements.only_value(statements.execute(wake.AWAITED, {"names": [CANCELLED]})))

@@ -28,7 +28,9 @@ def seconds(span: Duration) -> float:
 
 
 def in_words(seconds: float) -> str:
-    """“0.3 s”, “42 s”, “4 min”, “2 h”, “3 d”."""
+    """“20 ms”, “0.3 s”, “42 s”, “4 min”, “2 h”, “3 d”."""
+    if seconds < 0.1:
+        return f"{1000 * seconds:.0f} ms"
     if seconds < 10:
         return f"{seconds:.1f} s"
     for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):

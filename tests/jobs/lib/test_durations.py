@@ -13,6 +13,7 @@ from jobs import conf
 from jobs.api import Cancel, InvalidFunction, InvalidStep, RetryAfterError, Timeouts
 from jobs.lib import settings_check
 from jobs.lib.backoff import delay
+from jobs.lib.durations import in_words
 from jobs.registry import catalog
 from jobs.testing import drain, travel
 from tests.support.functions import go, ran, registered, the_run
@@ -122,3 +123,14 @@ def test_a_wait_for_an_event_without_a_timeout_ends_after_366_days():
         travel(timedelta(days=1, seconds=1))
         drain()
     assert (the_run().status, the_run().output) == ("completed", True)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        *((0, "0 ms"), (0.0218, "22 ms"), (0.1, "0.1 s"), (9.94, "9.9 s"), (42, "42 s")),
+        *((119, "119 s"), (250, "4 min"), (7_200, "2 h"), (3 * 86_400, "3 d")),
+    ],
+)
+def test_a_span_in_words_keeps_a_figure_that_says_something(seconds, words):
+    assert in_words(seconds) == words
